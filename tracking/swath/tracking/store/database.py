@@ -1,0 +1,187 @@
+"""The one module that opens the database: connections, transactions and migrations, but no statement about any table but its own."""
+
+from __future__ import annotations
+
+import sqlite3
+import threading
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+import sqlalchemy as sa
+
+from swath.tracking.clock import SYSTEM_CLOCK, Clock
+from swath.tracking.errors import NotAllowed, RetryLater, StoreCorrupt, UsageError
+
+Migration = Callable[[sa.Connection], None]
+
+#: How long a transaction waits for other writers, in seconds.
+BUSY_S = 60.0
+
+_metadata = sa.MetaData()
+_versions = sa.Table(
+    "schema_versions",
+    _metadata,
+    sa.Column("part", sa.String, primary_key=True),
+    sa.Column("version", sa.Integer, nullable=False),
+)
+
+
+class Database:
+    """The embedded store (SQLite, WAL): one connection of this process, used by one thread at a time.
+
+    `parts` maps each part of the schema to its migrations in order; the number of migrations done is its version. A store
+    of a newer version is refused untouched. A commit survives the death of any process; the last ones before a power cut
+    may be missing, and are then applied again from the run logs.
+    """
+
+    def __init__(self, path: Path, parts: Mapping[str, Sequence[Migration]], clock: Clock = SYSTEM_CLOCK) -> None:
+        self.path = path
+        self._parts = parts
+        self._clock = clock
+        self._lock = threading.RLock()
+        self._engine: sa.Engine | None = None
+        self._connection: sa.Connection | None = None
+
+    def open(self) -> Database:
+        """Connect, creating or migrating the database as needed. Idempotent."""
+        with self._lock:
+            if self._connection is None:
+                self._connect()
+        return self
+
+    def close(self) -> None:
+        """Release the connection; `open()` may be called again."""
+        with self._lock:
+            if self._connection is not None and self._engine is not None:
+                self._connection.close()
+                self._engine.dispose()
+            self._connection = self._engine = None
+
+    @contextmanager
+    def write(self) -> Iterator[sa.Connection]:
+        """A transaction that holds the store's write lock from its first moment; commits at the end, undone by an exception."""
+        with self._lock:
+            connection = self.open()._connection
+            assert connection is not None
+            try:
+                transaction = connection.begin()
+            except sa.exc.OperationalError as error:
+                raise _explained(error, self.path) from error
+            try:
+                yield connection
+                transaction.commit()
+            except (sa.exc.DatabaseError, sqlite3.DatabaseError) as error:
+                transaction.rollback()
+                raise _explained(error, self.path) from error
+            except BaseException:
+                transaction.rollback()
+                raise
+
+    @contextmanager
+    def read(self) -> Iterator[sa.Connection]:
+        """One consistent view for reading, which waits for no writer of another process."""
+        with self._lock:
+            connection = self.open()._connection
+            assert connection is not None
+            if connection.in_transaction():
+                yield connection
+                return
+            connection.info["mode"] = "DEFERRED"
+            transaction = connection.begin()
+            try:
+                yield connection
+            except (sa.exc.DatabaseError, sqlite3.DatabaseError) as error:
+                raise _explained(error, self.path) from error
+            finally:
+                connection.info["mode"] = "IMMEDIATE"
+                transaction.rollback()
+
+    def _connect(self) -> None:
+        try:
+            self.path.parent.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise UsageError(f"cannot create the store {self.path.parent}: {error.strerror}", _WHERE) from error
+        self._engine = sa.create_engine(
+            f"sqlite:///{self.path}",
+            poolclass=sa.pool.StaticPool,
+            connect_args={"timeout": BUSY_S, "check_same_thread": False},
+        )
+        sa.event.listen(self._engine, "connect", _prepare)
+        sa.event.listen(self._engine, "begin", _begin)
+        try:
+            self._connection = self._connect_wal(self._engine)
+            self._migrate(self._connection)
+        except sa.exc.DatabaseError as error:
+            self._engine.dispose()
+            self._connection = self._engine = None
+            raise _explained(error, self.path) from error
+        except BaseException:
+            self.close()
+            raise
+
+    def _connect_wal(self, engine: sa.Engine) -> sa.Connection:
+        """Two processes that open a new database at once can collide in the switch to WAL, which ignores the busy timeout."""
+        deadline = self._clock.monotonic() + BUSY_S
+        while True:
+            try:
+                return engine.connect()
+            except sa.exc.OperationalError as error:
+                if "locked" not in str(error) or self._clock.monotonic() > deadline:
+                    raise
+                self._clock.sleep(0.01)
+
+    def _migrate(self, connection: sa.Connection) -> None:
+        with connection.begin():
+            found = _read_versions(connection)
+        for part, migrations in self._parts.items():
+            if found.get(part, 0) > len(migrations):
+                raise NotAllowed(
+                    f"the store {self.path} was written by a newer swath ({part} schema {found[part]}, "
+                    f"this one knows {len(migrations)})",
+                    "upgrade swath (pip install -U swath), or point SWATH_DIR to another folder; nothing was changed",
+                )
+        if all(found.get(part) == len(migrations) for part, migrations in self._parts.items()):
+            return
+        with connection.begin():
+            _metadata.create_all(connection)
+            found = _read_versions(connection)
+            for part, migrations in self._parts.items():
+                for step in migrations[found.get(part, 0) :]:
+                    step(connection)
+                connection.execute(sa.delete(_versions).where(_versions.c.part == part))
+                connection.execute(sa.insert(_versions).values(part=part, version=len(migrations)))
+
+
+_WHERE = "set SWATH_DIR to a folder that can be written"
+
+
+def _read_versions(connection: sa.Connection) -> dict[str, int]:
+    if not sa.inspect(connection).has_table(_versions.name):
+        return {}
+    return {row.part: row.version for row in connection.execute(sa.select(_versions))}
+
+
+def _prepare(dbapi_connection: object, _record: object) -> None:
+    connection = dbapi_connection
+    connection.isolation_level = None  # type: ignore[attr-defined]  # BEGIN is ours: see _begin
+    for pragma in ("journal_mode=WAL", "synchronous=NORMAL", "foreign_keys=ON", "cache_size=-32000"):
+        connection.execute(f"PRAGMA {pragma}")  # type: ignore[attr-defined]
+
+
+def _begin(connection: sa.Connection) -> None:
+    connection.exec_driver_sql(f"BEGIN {connection.info.get('mode', 'IMMEDIATE')}")
+
+
+def _explained(error: sa.exc.DatabaseError | sqlite3.DatabaseError, path: Path) -> Exception:
+    text = str(error.orig if isinstance(error, sa.exc.DatabaseError) else error)
+    if "locked" in text or "busy" in text:
+        return RetryLater(f"the store {path} was locked by another process for {BUSY_S:.0f} s", "try again")
+    if "not a database" in text or "malformed" in text:
+        return StoreCorrupt(
+            f"the store {path} is damaged: {text}",
+            "move swath.db aside: the run logs beside it hold every run, and a new store takes them over",
+        )
+    if "readonly" in text or "unable to open" in text or "full" in text or "disk I/O" in text:
+        return UsageError(f"cannot write the store {path}: {text}", f"free some space or {_WHERE}")
+    return error

@@ -1,0 +1,135 @@
+"""The statements about runs and events: rows in and out, no decisions."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from typing import Any
+
+import msgspec
+import sqlalchemy as sa
+
+from swath.tracking.store.statement import Statement, insert_into, update_by
+from swath.tracking.store.tables import events, runs
+
+
+class RunRow(msgspec.Struct, frozen=True):
+    """A run as the store knows it: what its log said up to the offsets in `applied` (segment -> byte).
+
+    `state`: running, finished, failed, or lost (its process is gone and wrote no end).
+    """
+
+    id: str
+    name: str = ""
+    project: str = ""
+    group: str = ""
+    job_type: str = ""
+    tags: tuple[str, ...] = ()
+    notes: str = ""
+    sweep_id: str = ""
+    state: str = "running"
+    config: dict[str, Any] = {}
+    summary: dict[str, Any] = {}
+    attempt: int = 1
+    rows: int = 0
+    created: float = 0.0
+    updated: float = 0.0
+    ended: float | None = None
+    exit_code: int | None = None
+    error: str = ""
+    host: str = ""
+    pid: int = 0
+    applied: dict[str, int] = {}
+
+
+class Event(msgspec.Struct, frozen=True):
+    """One mutation: what `kind` of thing happened to `subject`; `scope` is the sweep (or run) whose readers want it."""
+
+    kind: str
+    scope: str
+    subject: str
+    payload: dict[str, Any]
+
+
+_COLUMNS = [column.name for column in runs.columns]
+_select_one = Statement(sa.select(runs).where(runs.c.id == sa.bindparam("id")))
+_insert = insert_into(runs)
+_update = update_by(runs, "id", *_COLUMNS[1:])
+_insert_event = Statement(sa.insert(events), ["time", "kind", "scope", "subject", "payload"])
+
+
+def get(connection: sa.Connection, run_id: str) -> RunRow | None:
+    """The run of that id, or None."""
+    row = _select_one(connection, id=run_id).fetchone()
+    return _from_row(row) if row else None
+
+
+def insert(connection: sa.Connection, run: RunRow) -> None:
+    """Add a run that is not there yet."""
+    _insert(connection, id=run.id, **_to_columns(run))
+
+
+def update(connection: sa.Connection, run: RunRow) -> None:
+    """Overwrite a run that is there."""
+    _update(connection, id_=run.id, **_to_columns(run))
+
+
+def select(connection: sa.Connection, project: str | None = None, limit: int = 100) -> list[RunRow]:
+    """The newest runs first."""
+    query = sa.select(runs).order_by(runs.c.created.desc()).limit(limit)
+    if project is not None:
+        query = query.where(runs.c.project == project)
+    return [_from_row(row) for row in connection.execute(query)]
+
+
+def ended_ids(connection: sa.Connection) -> set[str]:
+    """Runs whose log is known to its end."""
+    return set(connection.execute(sa.select(runs.c.id).where(runs.c.ended.is_not(None))).scalars())
+
+
+def append_events(connection: sa.Connection, time: float, new: Sequence[Event]) -> None:
+    """Append to the event log, in order."""
+    if len(new) == 1:
+        _insert_event(connection, **_event_columns(time, new[0]))
+    else:
+        _insert_event.many(connection, [_event_columns(time, event) for event in new])
+
+
+def _event_columns(time: float, event: Event) -> dict[str, Any]:
+    return {
+        "time": time,
+        "kind": event.kind,
+        "scope": event.scope,
+        "subject": event.subject,
+        "payload": json.dumps(event.payload),
+    }
+
+
+def select_events(connection: sa.Connection, scope: str, after: int, limit: int) -> list[sa.Row[Any]]:
+    """Events of a scope with an id above `after`, oldest first: id, time, kind, subject, payload (JSON text)."""
+    query = (
+        sa.select(events.c.id, events.c.time, events.c.kind, events.c.subject, events.c.payload)
+        .where(events.c.scope == scope, events.c.id > after)
+        .order_by(events.c.id)
+        .limit(limit)
+    )
+    return list(connection.execute(query))
+
+
+def _to_columns(run: RunRow) -> dict[str, Any]:
+    return {
+        "name": run.name, "project": run.project, "run_group": run.group, "job_type": run.job_type,
+        "tags": json.dumps(run.tags), "notes": run.notes, "sweep_id": run.sweep_id, "state": run.state,
+        "config": json.dumps(run.config), "summary": json.dumps(run.summary), "attempt": run.attempt, "rows": run.rows,
+        "created": run.created, "updated": run.updated, "ended": run.ended, "exit_code": run.exit_code,
+        "error": run.error, "host": run.host, "pid": run.pid, "applied": json.dumps(run.applied),
+    }  # fmt: skip
+
+
+def _from_row(row: Any) -> RunRow:
+    (id_, name, project, group, job_type, tags, notes, sweep_id, state, config, summary, attempt, rows, created,
+     updated, ended, exit_code, error, host, pid, applied) = row  # fmt: skip
+    return RunRow(
+        id_, name, project, group, job_type, tuple(json.loads(tags)), notes, sweep_id, state, json.loads(config),
+        json.loads(summary), attempt, rows, created, updated, ended, exit_code, error, host, pid, json.loads(applied),
+    )  # fmt: skip
