@@ -1,0 +1,271 @@
+"""The only allocator of a sweep: leases out trials, takes their reports, decides, requeues, counts and finishes.
+
+It is code, not a process: on the embedded store every agent runs it under the store's write lock, with a server the server
+does. It keeps no truth of its own; what it remembers between calls is read again from the store when it is missing.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+import msgspec
+
+from swath.agents.protocol import (
+    AgentInfo,
+    Assignment,
+    Chunk,
+    Job,
+    Lease,
+    Offer,
+    Outcome,
+    Over,
+    Verdict,
+    Wait,
+)
+from swath.sweeps import endings, intake, ledger, losses
+from swath.sweeps.ledger import TrialRow
+from swath.sweeps.plan import Plan
+from swath.sweeps.states import ENDED, SweepState, TrialState, check_trial_move
+from swath.sweeps.step import Step, change
+from swath.tracking import layout
+from swath.tracking.clock import Clock
+from swath.tracking.errors import LeaseLost, NotFound
+from swath.tracking.runlog import write_at
+from swath.tracking.store import Database
+
+replace = msgspec.structs.replace
+
+#: How long an idle agent waits before it asks again, in seconds.
+WAIT_S = 0.25
+PAUSED_WAIT_S = 1.0
+
+
+class Controller:
+    """The `TrialSource` of one sweep over the store.
+
+    With `shared_disk` the agents write the run logs into the store's own folder; without, the bytes of their reports are
+    written there first. `lease_s`: a lease that was not renewed for so many seconds may be taken over.
+    """
+
+    def __init__(
+        self,
+        database: Database,
+        root: Path,
+        sweep_id: str,
+        clock: Clock,
+        *,
+        shared_disk: bool = True,
+        lease_s: float = 30.0,
+    ) -> None:
+        self.sweep_id = sweep_id
+        self._database = database
+        self._root = root
+        self._clock = clock
+        self._shared_disk = shared_disk
+        self._lease_s = lease_s
+        self._lock = threading.RLock()
+        self._plan: Plan | None = None
+        self._joined: set[str] = set()
+
+    def join(self, agent: AgentInfo) -> Job:
+        with self._step() as step:
+            if not self._has_joined(step, agent.id):
+                self._register(step, agent)
+            plan = step.plan
+            return Job(
+                sweep_id=self.sweep_id, sweep_name=step.sweep.name, project=plan.spec.project or "",
+                task=plan.task(step.sweep), metric=plan.metric_name, decides=plan.decides, lease_s=self._lease_s,
+                grace_s=plan.grace_s, run_root=str(self._root / "runs") if self._shared_disk else None,
+            )  # fmt: skip
+
+    def acquire(self, agent_id: str, request: str) -> Offer:
+        with self._step() as step:
+            return self._offer(step, agent_id, request)
+
+    def report(self, lease: Lease, chunks: Sequence[Chunk]) -> Verdict:
+        with self._step() as step:
+            before = self._trial(step, lease)
+            _check_lease(before, lease)
+            self._store(lease, chunks)
+            trial = intake.take(step, before, chunks).trial
+            step.save(replace(trial, expires=step.now + self._lease_s))
+            ledger.see_agent(step.connection, lease.agent_id, step.now)
+            if trial.reports > before.reports:
+                step.event("trial.reported", trial.run_id, reports=trial.reports, latest=trial.latest)
+            if trial.verdict != before.verdict:
+                step.event("trial.decided", trial.run_id, action=trial.verdict, reason=trial.verdict_reason)
+            return msgspec.convert({"action": trial.verdict, "reason": trial.verdict_reason}, Verdict)
+
+    def finish(
+        self, lease: Lease, outcome: Outcome, chunks: Sequence[Chunk], request: str | None = None
+    ) -> Offer | None:
+        with self._step() as step:
+            trial = self._trial(step, lease)
+            closed = f"{lease.agent_id}:{lease.attempt}"
+            if trial.closed != closed:
+                _check_lease(trial, lease)
+                self._store(lease, chunks)
+                taken = intake.take(step, trial, chunks, final=True)
+                endings.end(step, replace(taken.trial, closed=closed), taken.run, outcome)
+            return None if request is None else self._offer(step, lease.agent_id, request)
+
+    def leave(self, agent_id: str, reason: str) -> None:
+        with self._step() as step:
+            agent = ledger.get_agent(step.connection, agent_id)
+            if agent is not None and agent.state == "active":
+                losses.release(step, agent, f"its agent {agent.name} left", "left", reason)
+
+    def reap(self) -> int:
+        """Take back the trials of agents that are gone, whether or not anybody asks for a trial; how many."""
+        with self._step() as step:
+            count = losses.reap_expired(step, self._lease_s) + losses.reap_dead(step)
+            endings.finish_if_done(step)
+            return count
+
+    @contextmanager
+    def _step(self) -> Iterator[Step]:
+        with self._lock, change(self._database, self.sweep_id, self._clock.now(), self._root) as step:
+            if self._plan is None:
+                self._plan = Plan.load(step.sweep, self._root)
+            step.plan = self._plan
+            yield step
+
+    # Handing out.
+
+    def _offer(self, step: Step, agent_id: str, request: str) -> Offer:
+        if not self._has_joined(step, agent_id):
+            raise NotFound(f"no agent {agent_id!r} has joined sweep {self.sweep_id}", "join before asking for trials")
+        again = ledger.trial_by_request(step.connection, self.sweep_id, agent_id, request)
+        if again is not None:
+            return _assignment(again)
+        losses.reap_expired(step, self._lease_s)
+        match step.sweep.state:
+            case SweepState.FINISHED | SweepState.CANCELLED:
+                return Over(step.sweep.reason or f"the sweep is {step.sweep.state}")
+            case SweepState.PAUSED:
+                ledger.see_agent(step.connection, agent_id, step.now)
+                return Wait(PAUSED_WAIT_S, "the sweep is paused")
+            case SweepState.FINISHING:
+                endings.finish_if_done(step)
+                return Over(f"the sweep hands out no more trials: {step.sweep.reason}")
+        trial = ledger.next_queued(step.connection, self.sweep_id)
+        if trial is not None:
+            return self._lease(step, trial, agent_id, request)
+        trial = self._make(step)
+        if trial is not None:
+            return self._lease(step, trial, agent_id, request)
+        return self._nothing_left(step, agent_id)
+
+    def _nothing_left(self, step: Step, agent_id: str) -> Offer:
+        """Every trial is handed out: the sweep is over, or what still runs may come back."""
+        if endings.finish_if_done(step):
+            return Over(step.sweep.reason)
+        ledger.see_agent(step.connection, agent_id, step.now)
+        came_back = losses.reap_dead(step)
+        return Wait(
+            0.0 if came_back else WAIT_S, "every trial is handed out; one whose agent dies would come back"
+        )
+
+    def _make(self, step: Step) -> TrialRow | None:
+        """A new trial, not yet stored; None when the sweep makes no more."""
+        sweep = step.sweep
+        if sweep.total is not None and sweep.made >= sweep.total:
+            return None
+        number = sweep.made + 1
+        suggestion = step.plan.suggest(step.connection, sweep, number)
+        if suggestion is None:
+            step.change(total=sweep.made)
+            return None
+        return TrialRow(
+            run_id=f"{self.sweep_id}-{number}", sweep_id=self.sweep_id, number=number, name=f"{sweep.name}-{number}",
+            state=TrialState.QUEUED, reason="", suggested=suggestion.reason, config=suggestion.config,
+            point=step.plan.space.point_hash(suggestion.config), version=sweep.version, created=step.now,
+        )  # fmt: skip
+
+    def _lease(self, step: Step, trial: TrialRow, agent_id: str, request: str) -> Assignment:
+        check_trial_move(trial.run_id, trial.state, TrialState.RUNNING)
+        new = trial.attempt == 0
+        attempt = trial.attempt + 1
+        trial = replace(
+            trial, state=TrialState.RUNNING, reason=f"attempt {attempt} is running", attempt=attempt, agent_id=agent_id,
+            request=request, expires=step.now + self._lease_s, started=step.now, ended=None,
+            exit_code=None, error="",
+        )  # fmt: skip
+        if new:
+            ledger.insert_trial(step.connection, trial)
+            step.change(made=trial.number)
+        else:
+            step.save(trial)
+        if step.sweep.state is SweepState.PENDING:
+            step.change(started=step.now)
+            step.move(SweepState.RUNNING, "")
+        step.event(
+            "trial.started", trial.run_id, number=trial.number, name=trial.name, config=trial.config, agent=agent_id,
+            attempt=attempt,
+        )  # fmt: skip
+        return _assignment(trial)
+
+    # Small things.
+
+    def _trial(self, step: Step, lease: Lease) -> TrialRow:
+        trial = ledger.get_trial(step.connection, lease.run_id)
+        if trial is None or trial.sweep_id != self.sweep_id:
+            raise NotFound(
+                f"sweep {self.sweep_id} has no trial {lease.run_id}", "ask for a trial with acquire"
+            )
+        return trial
+
+    def _store(self, lease: Lease, chunks: Sequence[Chunk]) -> None:
+        """Shipped bytes become part of this store's run log before anything is derived from them."""
+        if not self._shared_disk:
+            folder = layout.run_dir(self._root, lease.run_id)
+            for chunk in chunks:
+                write_at(folder / chunk.segment, chunk.offset, chunk.data)
+
+    def _has_joined(self, step: Step, agent_id: str) -> bool:
+        if agent_id not in self._joined and ledger.get_agent(step.connection, agent_id) is not None:
+            self._joined.add(agent_id)
+        return agent_id in self._joined
+
+    def _register(self, step: Step, agent: AgentInfo) -> None:
+        taken = {row.name for row in ledger.agents_of(step.connection, self.sweep_id)}
+        name = _unique(agent.name, taken)
+        ledger.insert_agent(
+            step.connection, id=agent.id, sweep_id=self.sweep_id, name=name, host=agent.host, pid=agent.pid,
+            started=agent.started, kind=agent.kind, state="active", seen=step.now,
+        )  # fmt: skip
+        step.event("agent.joined", agent.id, name=name, host=agent.host, pid=agent.pid)
+
+
+def _assignment(trial: TrialRow) -> Assignment:
+    return Assignment(
+        Lease(trial.run_id, trial.attempt, trial.agent_id), trial.number, trial.name, trial.config
+    )
+
+
+def _check_lease(trial: TrialRow, lease: Lease) -> None:
+    """Raise `LeaseLost` unless `lease` is the one that owns the running trial."""
+    if (
+        trial.state is TrialState.RUNNING
+        and trial.attempt == lease.attempt
+        and trial.agent_id == lease.agent_id
+    ):
+        return
+    now = (
+        f"it is {trial.state}" if trial.state in ENDED else f"attempt {trial.attempt} of it is {trial.state}"
+    )
+    raise LeaseLost(
+        f"attempt {lease.attempt} of trial {lease.run_id} has lost its lease: {now}", "drop the trial"
+    )
+
+
+def _unique(name: str, taken: set[str]) -> str:
+    if name not in taken:
+        return name
+    count = 2
+    while f"{name}-{count}" in taken:
+        count += 1
+    return f"{name}-{count}"

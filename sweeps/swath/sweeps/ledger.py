@@ -1,0 +1,305 @@
+"""The statements about sweeps, trials, rungs and agents: rows in and out, no decisions."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from typing import Any
+
+import msgspec
+import sqlalchemy as sa
+
+from swath.sweeps.states import SweepState, TrialState
+from swath.sweeps.tables import agents, rungs, sweeps, trials
+from swath.tracking.store.statement import Statement, insert_into, update_by
+
+
+class SweepRow(msgspec.Struct, frozen=True):
+    """A sweep as stored; `version` moves on with every change of it or of a trial of it."""
+
+    id: str
+    name: str
+    state: SweepState
+    reason: str
+    spec: str
+    origin: str
+    cwd: str
+    seed: int
+    total: int | None
+    made: int
+    version: int
+    best_value: float | None
+    best_run: str | None
+    metrics_seen: tuple[str, ...]
+    warned: tuple[str, ...]
+    created: float
+    started: float | None
+    ended: float | None
+
+
+class TrialRow(msgspec.Struct, frozen=True):
+    """A trial as stored; see the table for what its columns mean."""
+
+    run_id: str
+    sweep_id: str
+    number: int
+    name: str
+    state: TrialState
+    reason: str
+    suggested: str
+    config: dict[str, Any]
+    point: str
+    version: int
+    attempt: int = 0
+    agent_id: str = ""
+    request: str = ""
+    expires: float | None = None
+    closed: str = ""
+    retries: int = 0
+    losses: int = 0
+    reports: int = 0
+    latest: float | None = None
+    best: float | None = None
+    verdict: str = "continue"
+    verdict_reason: str = ""
+    created: float = 0.0
+    started: float | None = None
+    ended: float | None = None
+    exit_code: int | None = None
+    error: str = ""
+
+
+_SWEEP_COLUMNS = [column.name for column in sweeps.columns]
+_TRIAL_COLUMNS = [column.name for column in trials.columns]
+_P = sa.bindparam
+
+_advance = Statement(
+    sa.update(sweeps)
+    .where(sweeps.c.id == _P("sweep_id"))
+    .values(version=sweeps.c.version + 1)
+    .returning(*sweeps.columns)
+)
+_insert_sweep = insert_into(sweeps)
+_update_sweep = update_by(sweeps, "id", *_SWEEP_COLUMNS[1:])
+_insert_trial = insert_into(trials)
+_update_trial = update_by(trials, "run_id", *_TRIAL_COLUMNS[1:])
+_select_trial = Statement(sa.select(trials).where(trials.c.run_id == _P("run_id")))
+_of_sweep = trials.c.sweep_id == _P("sweep_id")
+_RUNNING: sa.ColumnElement[str] = sa.literal_column("'running'")
+_QUEUED: sa.ColumnElement[str] = sa.literal_column("'queued'")
+_select_by_request = Statement(
+    sa.select(trials).where(
+        _of_sweep,
+        trials.c.state == _RUNNING,
+        trials.c.agent_id == _P("agent_id"),
+        trials.c.request == _P("request"),
+    )
+)
+_select_queued = Statement(
+    sa.select(trials)
+    .where(_of_sweep, trials.c.state == _QUEUED)
+    .order_by(trials.c.version, trials.c.number)
+    .limit(sa.literal_column("1"))
+)
+_select_expired = Statement(
+    sa.select(trials).where(_of_sweep, trials.c.state == _RUNNING, trials.c.expires < _P("now"))
+)
+_count_live = Statement(
+    sa.select(trials.c.state, sa.func.count())
+    .where(_of_sweep, trials.c.state.in_([_RUNNING, _QUEUED]))
+    .group_by(trials.c.state)
+)
+_select_changed = Statement(
+    sa.select(trials)
+    .where(_of_sweep, trials.c.version > _P("version"))
+    .order_by(trials.c.version, trials.c.number)
+)
+_insert_rung = insert_into(rungs)
+_delete_rungs = Statement(
+    sa.delete(rungs).where(rungs.c.sweep_id == _P("sweep_id"), rungs.c.run_id == _P("run_id"))
+)
+_select_rungs = Statement(
+    sa.select(rungs.c.run_id, rungs.c.value).where(
+        rungs.c.sweep_id == _P("sweep_id"), rungs.c.band == _P("band")
+    )
+)
+_see_agent = update_by(agents, "id", "seen", "state")
+
+
+def insert_sweep(connection: sa.Connection, row: SweepRow) -> None:
+    """Add a sweep."""
+    _insert_sweep(connection, id=row.id, **_sweep_columns(row))
+
+
+def update_sweep(connection: sa.Connection, row: SweepRow) -> None:
+    """Overwrite a sweep."""
+    _update_sweep(connection, id_=row.id, **_sweep_columns(row))
+
+
+def advance(connection: sa.Connection, sweep_id: str) -> SweepRow | None:
+    """Move the sweep's version on by one and read it: the first statement of every change. None: no such sweep."""
+    row = _advance(connection, sweep_id=sweep_id).fetchone()
+    return _sweep(row) if row else None
+
+
+def get_sweep(connection: sa.Connection, sweep_id: str) -> SweepRow | None:
+    """Read one sweep."""
+    row = connection.execute(sa.select(sweeps).where(sweeps.c.id == sweep_id)).first()
+    return _sweep(row) if row else None
+
+
+def all_sweeps(connection: sa.Connection) -> list[SweepRow]:
+    """Every sweep, oldest first."""
+    return [
+        _sweep(row) for row in connection.execute(sa.select(sweeps).order_by(sweeps.c.created, sweeps.c.id))
+    ]
+
+
+def insert_trial(connection: sa.Connection, row: TrialRow) -> None:
+    """Add a trial. Raises `sqlalchemy.exc.IntegrityError` when its number is taken."""
+    _insert_trial(connection, run_id=row.run_id, **_trial_columns(row))
+
+
+def update_trial(connection: sa.Connection, row: TrialRow) -> None:
+    """Overwrite a trial."""
+    _update_trial(connection, run_id_=row.run_id, **_trial_columns(row))
+
+
+def get_trial(connection: sa.Connection, run_id: str) -> TrialRow | None:
+    """Read one trial."""
+    row = _select_trial(connection, run_id=run_id).fetchone()
+    return _trial(row) if row else None
+
+
+def trial_by_request(
+    connection: sa.Connection, sweep_id: str, agent_id: str, request: str
+) -> TrialRow | None:
+    """The running trial that answered this agent's call `request`, if it still has it."""
+    row = _select_by_request(connection, sweep_id=sweep_id, agent_id=agent_id, request=request).fetchone()
+    return _trial(row) if row else None
+
+
+def next_queued(connection: sa.Connection, sweep_id: str) -> TrialRow | None:
+    """The trial that was requeued first."""
+    row = _select_queued(connection, sweep_id=sweep_id).fetchone()
+    return _trial(row) if row else None
+
+
+def expired(connection: sa.Connection, sweep_id: str, now: float) -> list[TrialRow]:
+    """Running trials whose lease ran out before `now`."""
+    return [_trial(row) for row in _select_expired(connection, sweep_id=sweep_id, now=now).fetchall()]
+
+
+def count_live(connection: sa.Connection, sweep_id: str) -> tuple[int, int]:
+    """How many trials are running and how many queued."""
+    counts: dict[str, int] = {row[0]: row[1] for row in _count_live(connection, sweep_id=sweep_id).fetchall()}
+    return counts.get("running", 0), counts.get("queued", 0)
+
+
+def count_states(connection: sa.Connection, sweep_id: str) -> dict[str, int]:
+    """Trials by state; every state has a key."""
+    query = (
+        sa.select(trials.c.state, sa.func.count())
+        .where(trials.c.sweep_id == sweep_id)
+        .group_by(trials.c.state)
+    )
+    found: dict[str, int] = {state: count for state, count in connection.execute(query)}
+    return {str(state): found.get(str(state), 0) for state in TrialState}
+
+
+def trials_in(connection: sa.Connection, sweep_id: str, *states: TrialState) -> list[TrialRow]:
+    """Trials of a sweep by number; only those in `states` when any are given."""
+    query = sa.select(trials).where(trials.c.sweep_id == sweep_id).order_by(trials.c.number)
+    if states:
+        query = query.where(trials.c.state.in_([str(state) for state in states]))
+    return [_trial(row) for row in connection.execute(query)]
+
+
+def changed_since(connection: sa.Connection, sweep_id: str, version: int) -> list[TrialRow]:
+    """Trials changed after the sweep's `version`, in the order of their last change."""
+    return [_trial(row) for row in _select_changed(connection, sweep_id=sweep_id, version=version).fetchall()]
+
+
+def best_trial(connection: sa.Connection, sweep_id: str, minimize: bool) -> TrialRow | None:
+    """The trial with the best value of the sweep's metric; the earlier one of equals."""
+    order = trials.c.best if minimize else trials.c.best.desc()
+    query = (
+        sa.select(trials)
+        .where(trials.c.sweep_id == sweep_id, trials.c.best.is_not(None))
+        .order_by(order, trials.c.number)
+        .limit(1)
+    )
+    row = connection.execute(query).first()
+    return _trial(row) if row else None
+
+
+def insert_rung(connection: sa.Connection, trial: TrialRow, band: int, value: float, best: float) -> None:
+    """Note what a trial had when it reached `band`."""
+    _insert_rung(connection, sweep_id=trial.sweep_id, band=band, run_id=trial.run_id, value=value, best=best)
+
+
+def delete_rungs(connection: sa.Connection, trial: TrialRow) -> None:
+    """Forget a trial's rungs: it starts over."""
+    _delete_rungs(connection, sweep_id=trial.sweep_id, run_id=trial.run_id)
+
+
+def rung_values(connection: sa.Connection, sweep_id: str, band: int) -> dict[str, float]:
+    """The value of every trial that reached `band`, by run id."""
+    return {row[0]: row[1] for row in _select_rungs(connection, sweep_id=sweep_id, band=band).fetchall()}
+
+
+def insert_agent(connection: sa.Connection, **values: Any) -> None:
+    """Register an agent."""
+    connection.execute(sa.insert(agents).values(**values))
+
+
+def get_agent(connection: sa.Connection, agent_id: str) -> sa.Row[Any] | None:
+    """Read one agent."""
+    return connection.execute(sa.select(agents).where(agents.c.id == agent_id)).first()
+
+
+def agents_of(connection: sa.Connection, sweep_id: str) -> list[sa.Row[Any]]:
+    """Every agent that ever joined, in order."""
+    query = sa.select(agents).where(agents.c.sweep_id == sweep_id).order_by(agents.c.started, agents.c.id)
+    return list(connection.execute(query))
+
+
+def see_agent(connection: sa.Connection, agent_id: str, now: float) -> None:
+    """Note a sign of life."""
+    _see_agent(connection, id_=agent_id, seen=now, state="active")
+
+
+def set_agent_state(connection: sa.Connection, agent_id: str, state: str) -> None:
+    """An agent left, or was found dead."""
+    connection.execute(sa.update(agents).where(agents.c.id == agent_id).values(state=state))
+
+
+def _sweep_columns(row: SweepRow) -> dict[str, Any]:
+    columns = {name: getattr(row, name) for name in _SWEEP_COLUMNS[1:]}
+    return columns | {
+        "metrics_seen": json.dumps(row.metrics_seen),
+        "warned": json.dumps(row.warned),
+        "state": str(row.state),
+    }
+
+
+def _trial_columns(row: TrialRow) -> dict[str, Any]:
+    columns = {name: getattr(row, name) for name in _TRIAL_COLUMNS[1:]}
+    columns["config"] = json.dumps(row.config)
+    columns["state"] = str(row.state)
+    return columns
+
+
+def _sweep(row: Sequence[Any]) -> SweepRow:
+    values = dict(zip(_SWEEP_COLUMNS, row, strict=True))
+    values["state"] = SweepState(values["state"])
+    values["metrics_seen"] = tuple(json.loads(values["metrics_seen"]))
+    values["warned"] = tuple(json.loads(values["warned"]))
+    return SweepRow(**values)
+
+
+def _trial(row: Sequence[Any]) -> TrialRow:
+    values = dict(zip(_TRIAL_COLUMNS, row, strict=True))
+    values["state"] = TrialState(values["state"])
+    values["config"] = json.loads(values["config"])
+    return TrialRow(**values)

@@ -1,0 +1,73 @@
+"""Trials whose agents are gone: finds them, takes over what they logged, and gives them back to the queue."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+
+from swath.agents.executors.group import reap_orphan
+from swath.sweeps import endings, intake, ledger, settling
+from swath.sweeps.ledger import TrialRow
+from swath.sweeps.liveness import is_gone
+from swath.sweeps.settling import Settlement
+from swath.sweeps.states import TrialState
+from swath.sweeps.step import Step
+from swath.tracking import layout
+
+
+def reap_expired(step: Step, lease_s: float) -> int:
+    """Take back the trials whose lease ran out; how many."""
+    gone = ledger.expired(step.connection, step.sweep.id, step.now)
+    for trial in gone:
+        lose(step, trial, f"its agent was silent for {lease_s:g} s")
+    return len(gone)
+
+
+def reap_dead(step: Step) -> int:
+    """Take back the trials of this machine's agents that have died, without waiting for their leases; how many."""
+    dead = [
+        agent
+        for agent in ledger.agents_of(step.connection, step.sweep.id)
+        if agent.state == "active" and is_gone(agent.host, agent.pid, agent.started)
+    ]
+    return sum(
+        release(step, agent, f"its agent {agent.name} died", "dead", "its process is gone") for agent in dead
+    )
+
+
+def release(step: Step, agent: Any, why: str, state: str, reason: str) -> int:
+    """Unregister an agent and take back what it still holds; how many trials."""
+    running = ledger.trials_in(step.connection, step.sweep.id, TrialState.RUNNING)
+    held = [trial for trial in running if trial.agent_id == agent.id]
+    for trial in held:
+        lose(step, trial, why)
+    ledger.set_agent_state(step.connection, agent.id, state)
+    step.event("agent.left", agent.id, name=agent.name, reason=reason, state=state)
+    return len(held)
+
+
+def lose(step: Step, trial: TrialRow, why: str) -> None:
+    """Take a trial from an agent that is gone.
+
+    What it logged is taken over first: a trial that had told its good end is finished, one with a verdict gets what the
+    verdict says, any other is run again. Its processes are killed, where they are this machine's.
+    """
+    folder = layout.run_dir(step.root, trial.run_id)
+    taken = intake.take(step, trial, intake.on_disk(folder, trial.attempt), final=True)
+    reap_orphan(folder, trial.attempt)
+    trial, run = msgspec.structs.replace(taken.trial, losses=trial.losses + 1), taken.run
+    if trial.verdict != "continue":
+        state = TrialState.STOPPED if trial.verdict == "stop" else TrialState.KILLED
+        settled = Settlement(state, trial.verdict_reason)
+    elif run.ended is not None and run.exit_code == 0:
+        trial = msgspec.structs.replace(trial, exit_code=0)
+        settled = Settlement(TrialState.FINISHED, f"ran to its end; then {why}")
+    else:
+        settled = settling.lost(trial, step.plan.spec.retry, why)
+    if settled.state is TrialState.QUEUED:
+        endings.requeue(step, trial, run, settled.reason)
+    else:
+        endings.close(
+            step, trial, run, settled, "crashed" if settled.state is TrialState.FAILED else str(settled.state)
+        )

@@ -1,0 +1,83 @@
+"""One transaction of the controller: the sweep's row as it changes, the events it leaves, written together at its end."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import sqlalchemy as sa
+
+from swath.sweeps import ledger
+from swath.sweeps.ledger import SweepRow, TrialRow
+from swath.sweeps.plan import Plan
+from swath.sweeps.states import SweepState, TrialState, check_sweep_move, check_trial_move
+from swath.tracking.errors import NotFound
+from swath.tracking.store import Database, runs
+from swath.tracking.store.runs import Event
+
+
+class Step:
+    """What one change of a sweep works on. `sweep` is always the present row, also after changes of this very step."""
+
+    def __init__(self, connection: sa.Connection, sweep: SweepRow, now: float, root: Path) -> None:
+        self.connection = connection
+        self.sweep = sweep
+        self.now = now
+        self.root = root
+        self.plan: Plan
+        self._stored = sweep
+        self._events: list[Event] = []
+
+    def change(self, **changes: Any) -> None:
+        """Change columns of the sweep's row."""
+        self.sweep = msgspec.structs.replace(self.sweep, **changes)
+
+    def move(self, state: SweepState, reason: str) -> None:
+        """Put the sweep into another state. Raises `NotAllowed` when that is no legal move."""
+        check_sweep_move(self.sweep.id, self.sweep.state, state)
+        over = state in (SweepState.FINISHED, SweepState.CANCELLED)
+        self.change(state=state, reason=reason, ended=self.now if over else None)
+        self.event("sweep.state", self.sweep.id, state=str(state), reason=reason)
+
+    def move_trial(self, trial: TrialRow, state: TrialState, reason: str, **changes: Any) -> TrialRow:
+        """Put a trial into another state and store it. Raises `NotAllowed` when that is no legal move."""
+        check_trial_move(trial.run_id, trial.state, state)
+        return self.save(msgspec.structs.replace(trial, state=state, reason=reason, **changes))
+
+    def save(self, trial: TrialRow) -> TrialRow:
+        """Store a changed trial under the sweep's present version."""
+        trial = msgspec.structs.replace(trial, version=self.sweep.version)
+        ledger.update_trial(self.connection, trial)
+        return trial
+
+    def event(self, kind: str, subject: str, **payload: Any) -> None:
+        """Leave an event."""
+        self._events.append(Event(kind, self.sweep.id, subject, payload))
+
+    def warn(self, key: str, message: str) -> None:
+        """Leave a warning, once a sweep for each `key`."""
+        if key not in self.sweep.warned:
+            self.change(warned=(*self.sweep.warned, key))
+            self.event("sweep.warning", self.sweep.id, message=message)
+
+    def close(self) -> None:
+        """Write what was gathered."""
+        if self.sweep is not self._stored:
+            ledger.update_sweep(self.connection, self.sweep)
+        if self._events:
+            runs.append_events(self.connection, self.now, self._events)
+
+
+@contextmanager
+def change(database: Database, sweep_id: str, now: float, root: Path) -> Iterator[Step]:
+    """A step under the store's write lock. Raises `NotFound` when there is no such sweep."""
+    with database.write() as connection:
+        sweep = ledger.advance(connection, sweep_id)
+        if sweep is None:
+            raise NotFound(f"there is no sweep {sweep_id!r} in {root}", "list the sweeps with: sweep list")
+        step = Step(connection, sweep, now, root)
+        yield step
+        step.close()

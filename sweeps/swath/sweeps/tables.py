@@ -1,0 +1,101 @@
+"""The tables of sweeps, trials, rungs and agents, and the migrations that make them. JSON is kept as text."""
+
+from __future__ import annotations
+
+import sqlalchemy as sa
+
+metadata = sa.MetaData()
+
+sweeps = sa.Table(
+    "sweeps",
+    metadata,
+    sa.Column("id", sa.String, primary_key=True),
+    sa.Column("name", sa.String, nullable=False),
+    sa.Column("state", sa.String, nullable=False),
+    sa.Column("reason", sa.Text, nullable=False),
+    sa.Column("spec", sa.Text, nullable=False),
+    sa.Column("origin", sa.Text, nullable=False),
+    sa.Column("cwd", sa.Text, nullable=False),
+    sa.Column("seed", sa.BigInteger, nullable=False),
+    sa.Column("total", sa.BigInteger),
+    # How many trials were ever made, and a counter that every change of the sweep or of a trial of it moves on.
+    sa.Column("made", sa.BigInteger, nullable=False),
+    sa.Column("version", sa.BigInteger, nullable=False),
+    sa.Column("best_value", sa.Float),
+    sa.Column("best_run", sa.String),
+    sa.Column("metrics_seen", sa.Text, nullable=False),
+    sa.Column("warned", sa.Text, nullable=False),
+    sa.Column("created", sa.Float, nullable=False),
+    sa.Column("started", sa.Float),
+    sa.Column("ended", sa.Float),
+)
+
+trials = sa.Table(
+    "trials",
+    metadata,
+    sa.Column("run_id", sa.String, primary_key=True),
+    sa.Column("sweep_id", sa.String, nullable=False),
+    sa.Column("number", sa.BigInteger, nullable=False),
+    sa.Column("name", sa.String, nullable=False),
+    sa.Column("state", sa.String, nullable=False),
+    sa.Column("reason", sa.Text, nullable=False),
+    sa.Column("suggested", sa.Text, nullable=False),
+    sa.Column("config", sa.Text, nullable=False),
+    sa.Column("point", sa.String, nullable=False),
+    sa.Column("version", sa.BigInteger, nullable=False),
+    # The lease: who may write, until when; `request` is the call that it answered; `closed` is the lease that ended itself.
+    sa.Column("attempt", sa.Integer, nullable=False),
+    sa.Column("agent_id", sa.String, nullable=False),
+    sa.Column("request", sa.String, nullable=False),
+    sa.Column("expires", sa.Float),
+    sa.Column("closed", sa.String, nullable=False),
+    sa.Column("retries", sa.Integer, nullable=False),
+    sa.Column("losses", sa.Integer, nullable=False),
+    # What the present attempt reported of the sweep's metric.
+    sa.Column("reports", sa.Integer, nullable=False),
+    sa.Column("latest", sa.Float),
+    sa.Column("best", sa.Float),
+    sa.Column("verdict", sa.String, nullable=False),
+    sa.Column("verdict_reason", sa.Text, nullable=False),
+    sa.Column("created", sa.Float, nullable=False),
+    sa.Column("started", sa.Float),
+    sa.Column("ended", sa.Float),
+    sa.Column("exit_code", sa.Integer),
+    sa.Column("error", sa.Text, nullable=False),
+    sa.UniqueConstraint("sweep_id", "number"),
+    sa.Index("trials_by_state", "sweep_id", "state", "version"),
+    sa.Index("trials_by_version", "sweep_id", "version"),
+    sa.Index("trials_by_point", "sweep_id", "point"),
+)
+
+rungs = sa.Table(
+    "rungs",
+    metadata,
+    sa.Column("sweep_id", sa.String, primary_key=True),
+    sa.Column("band", sa.BigInteger, primary_key=True),
+    sa.Column("run_id", sa.String, primary_key=True),
+    sa.Column("value", sa.Float, nullable=False),
+    sa.Column("best", sa.Float, nullable=False),
+)
+
+agents = sa.Table(
+    "agents",
+    metadata,
+    sa.Column("id", sa.String, primary_key=True),
+    sa.Column("sweep_id", sa.String, nullable=False),
+    sa.Column("name", sa.String, nullable=False),
+    sa.Column("host", sa.String, nullable=False),
+    sa.Column("pid", sa.Integer, nullable=False),
+    sa.Column("started", sa.Float, nullable=False),
+    sa.Column("kind", sa.String, nullable=False),
+    sa.Column("state", sa.String, nullable=False),
+    sa.Column("seen", sa.Float, nullable=False),
+    sa.Index("agents_by_sweep", "sweep_id", "state"),
+)
+
+
+def _first(connection: sa.Connection) -> None:
+    metadata.create_all(connection)
+
+
+MIGRATIONS = (_first,)

@@ -1,0 +1,96 @@
+"""What the command line, the Python API and later the web UI read of sweeps, trials and agents: frozen facts, derived from the store."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+
+from swath.sweeps.states import SweepState, TrialState
+
+
+class TrialView(msgspec.Struct, frozen=True):
+    """One trial. `value` is what it is judged by (the metric's best for its goal), `latest` the metric's last value.
+
+    `reason` says why it stands where it stands; `suggested` why its config was chosen; `summary` holds the last value
+    of each metric; times are seconds since the epoch. `agent` is the name of the agent that has or had it.
+    """
+
+    run_id: str
+    number: int
+    name: str
+    state: TrialState
+    config: dict[str, Any]
+    value: float | None
+    latest: float | None
+    best: float | None
+    reports: int
+    attempt: int
+    reason: str
+    suggested: str
+    agent: str
+    summary: dict[str, Any]
+    created: float
+    started: float | None
+    ended: float | None
+    exit_code: int | None
+    error: str
+
+
+class AgentView(msgspec.Struct, frozen=True):
+    """One agent that works or worked for a sweep. `run_id` is what it runs now."""
+
+    id: str
+    name: str
+    host: str
+    pid: int
+    kind: str
+    state: str
+    seen: float
+    run_id: str | None
+
+
+class Best(msgspec.Struct, frozen=True):
+    """The best trial so far."""
+
+    run: str
+    name: str
+    number: int
+    metric: str
+    value: float
+    config: dict[str, Any]
+
+
+class SweepView(msgspec.Struct, frozen=True):
+    """One sweep. `trials` counts by state (every state has a key); `total` is how many it will make, None when open-ended.
+
+    `metrics_seen` are the names of all metrics that its trials logged; `reason` says why it stands where it stands.
+    """
+
+    id: str
+    name: str
+    state: SweepState
+    method: str
+    project: str
+    metric: str | None
+    goal: str
+    target: float | None
+    trials: dict[str, int]
+    total: int | None
+    best: Best | None
+    created: float
+    started: float | None
+    ended: float | None
+    reason: str
+    metrics_seen: list[str]
+    origin: str
+
+
+class EventView(msgspec.Struct, frozen=True):
+    """One line of the event log: what happened to whom."""
+
+    id: int
+    time: float
+    kind: str
+    subject: str
+    payload: dict[str, Any]

@@ -1,0 +1,337 @@
+"""A `.swath` folder as the command line and the Python API see it: makes sweeps, shows them, steers them. Allocates nothing itself."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import os
+import secrets
+from collections.abc import Iterator
+from contextlib import contextmanager
+from difflib import get_close_matches
+from pathlib import Path
+from types import TracebackType
+
+import msgspec
+import sqlalchemy as sa
+
+from swath.agents.protocol import TrialSource
+from swath.agents.task import check_task
+from swath.sweeps import catchup, endings, ledger, tables
+from swath.sweeps.controller import Controller
+from swath.sweeps.ledger import SweepRow, TrialRow
+from swath.sweeps.plan import PICKLE, Plan, folder_of
+from swath.sweeps.spec import SpecFaults, SweepSpec, parse_spec
+from swath.sweeps.states import SweepState, TrialState
+from swath.sweeps.step import Step, change
+from swath.sweeps.views import AgentView, Best, EventView, SweepView, TrialView
+from swath.tracking import layout
+from swath.tracking.clock import SYSTEM_CLOCK, Clock
+from swath.tracking.errors import NotAllowed, NotFound
+from swath.tracking.names import new_id
+from swath.tracking.settings import Settings
+from swath.tracking.store import Database, RunRow, runs
+from swath.tracking.store.runs import Event
+from swath.tracking.store.tables import MIGRATIONS
+
+replace = msgspec.structs.replace
+
+
+class Workspace:
+    """One store, opened by this process. Use it as a context manager; its methods may be called from several threads."""
+
+    def __init__(self, root: Path, clock: Clock = SYSTEM_CLOCK, lease_s: float = 30.0) -> None:
+        self.root = root
+        self._clock = clock
+        self._lease_s = lease_s
+        parts = {"tracking": MIGRATIONS, "sweeps": tables.MIGRATIONS}
+        self._database = Database(layout.database_path(root), parts, clock)
+        self._sources: dict[tuple[str, bool], Controller] = {}
+
+    @classmethod
+    def open(cls, start: Path | None = None) -> Workspace:
+        """The store of the working directory (or of `start`), found as git finds its own; SWATH_DIR names another."""
+        settings = Settings.from_environment()
+        return cls(layout.find_root(start, settings.root))
+
+    def __enter__(self) -> Workspace:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Release the store."""
+        self._database.close()
+
+    # Making.
+
+    def create(
+        self,
+        spec: SweepSpec,
+        *,
+        origin: str = "",
+        cwd: str | None = None,
+        pickled: bytes | None = None,
+        function_later: bool = False,
+    ) -> str:
+        """Register a sweep and return its id; nothing runs yet.
+
+        `origin` is the file the spec came from, `cwd` the folder its trials run in, `pickled` a cloudpickled function to
+        run instead of a program; with `function_later` a spec may leave open what to run. Raises `SpecError` when the
+        spec is valid but could not run, with all reasons.
+        """
+        folder = os.path.abspath(cwd or ".")
+        origin = os.path.abspath(origin) if origin else ""
+        spec = _with_program_found(spec, folder, origin)
+        named = spec.program or spec.command or spec.function
+        given = pickled is not None or (function_later and not named)
+        faults = [f for f in spec.runnable_faults() if not given or f.path != "program"]
+        if faults:
+            raise SpecFaults(origin or "the spec", faults)
+        plan = Plan(spec, Path(folder))
+        sweep = self._new_row(spec, plan, origin, folder)
+        if not given and spec.function is None:
+            check_task(plan.task(sweep))
+        home = folder_of(self.root, sweep.id)
+        home.mkdir(parents=True, exist_ok=True)
+        (home / "spec.yaml").write_text(spec.source)
+        if pickled is not None:
+            (home / PICKLE).write_bytes(pickled)
+        with self._database.write() as connection:
+            ledger.insert_sweep(connection, sweep)
+            payload = {"name": sweep.name, "method": spec.method, "total": sweep.total}
+            runs.append_events(
+                connection, sweep.created, [Event("sweep.created", sweep.id, sweep.id, payload)]
+            )
+        return sweep.id
+
+    def _new_row(self, spec: SweepSpec, plan: Plan, origin: str, cwd: str) -> SweepRow:
+        size = plan.space.grid_size if spec.method == "grid" else plan.space.size
+        limits = [limit for limit in (size, spec.run_cap) if limit is not None]
+        name = spec.name or (Path(origin).stem if origin else "sweep")
+        seed = spec.seed if spec.seed is not None else secrets.randbits(31)
+        return SweepRow(
+            id=new_id(), name=name, state=SweepState.PENDING, reason="", spec=json.dumps(spec.to_dict()), origin=origin,
+            cwd=cwd, seed=seed, total=min([*limits, _MOST]) if limits else None, made=0, version=0, best_value=None,
+            best_run=None, metrics_seen=(), warned=(), created=self._clock.now(), started=None, ended=None,
+        )  # fmt: skip
+
+    def source(self, sweep_id: str, *, remote: bool = False) -> TrialSource:
+        """Who hands out the trials of a sweep. `remote`: the agents do not share this disk and ship their logs' bytes."""
+        key = (sweep_id, remote)
+        if key not in self._sources:
+            self._sources[key] = Controller(
+                self._database,
+                self.root,
+                sweep_id,
+                self._clock,
+                shared_disk=not remote,
+                lease_s=self._lease_s,
+            )
+        return self._sources[key]
+
+    # Showing.
+
+    def resolve(self, text: str) -> str:
+        """The id of the sweep meant: an id, a unique beginning of one, a name (the newest of it), or `last`."""
+        with self._database.read() as connection:
+            rows = ledger.all_sweeps(connection)
+        if text == "last" and rows:
+            return rows[-1].id
+        for candidates in (
+            [row.id for row in rows if row.id == text],
+            [row.id for row in rows if row.name == text][-1:],
+            [row.id for row in rows if text and row.id.startswith(text)],
+        ):
+            if len(candidates) == 1:
+                return candidates[0]
+            if candidates:
+                raise NotFound(
+                    f"{text!r} begins {len(candidates)} sweeps: {', '.join(candidates)}", "write one in full"
+                )
+        near = get_close_matches(text, [row.id for row in rows] + [row.name for row in rows], 3)
+        hint = f"did you mean {' or '.join(near)}?" if near else "list the sweeps with: sweep list"
+        raise NotFound(f"there is no sweep {text!r} in {self.root}", hint)
+
+    def spec(self, sweep_id: str) -> SweepSpec:
+        """The spec a sweep was made from."""
+        row = self._sweep(sweep_id)
+        return parse_spec(json.loads(row.spec), row.origin or "the stored spec")
+
+    def sweeps(self) -> list[SweepView]:
+        """Every sweep, oldest first."""
+        with self._database.read() as connection:
+            return [_sweep_view(connection, row) for row in ledger.all_sweeps(connection)]
+
+    def show(self, sweep_id: str) -> SweepView:
+        """One sweep."""
+        with self._database.read() as connection:
+            return _sweep_view(connection, self._sweep(sweep_id))
+
+    def trials(self, sweep_id: str, *states: TrialState) -> list[TrialView]:
+        """The trials of a sweep by number; only those in `states` when any are given."""
+        self._sweep(sweep_id)
+        with self._database.read() as connection:
+            names = {row.id: row.name for row in ledger.agents_of(connection, sweep_id)}
+            return [
+                _trial_view(row, names, runs.get(connection, row.run_id))
+                for row in ledger.trials_in(connection, sweep_id, *states)
+            ]
+
+    def trial(self, run_id: str) -> TrialView:
+        """One trial by its run id."""
+        with self._database.read() as connection:
+            row = ledger.get_trial(connection, run_id)
+            if row is None:
+                raise NotFound(
+                    f"there is no trial {run_id!r} in {self.root}",
+                    "list a sweep's trials with: sweep show ID",
+                )
+            agent = ledger.get_agent(connection, row.agent_id)
+            return _trial_view(row, {agent.id: agent.name} if agent else {}, runs.get(connection, run_id))
+
+    def agents(self, sweep_id: str) -> list[AgentView]:
+        """Every agent that ever joined a sweep."""
+        with self._database.read() as connection:
+            running = {
+                row.agent_id: row.run_id for row in ledger.trials_in(connection, sweep_id, TrialState.RUNNING)
+            }
+            return [
+                AgentView(a.id, a.name, a.host, a.pid, a.kind, a.state, a.seen, running.get(a.id))
+                for a in ledger.agents_of(connection, sweep_id)
+            ]
+
+    def events(self, sweep_id: str, after: int = 0, limit: int = 1000) -> list[EventView]:
+        """The sweep's events with an id above `after`, oldest first."""
+        with self._database.read() as connection:
+            rows = runs.select_events(connection, sweep_id, after, limit)
+        return [EventView(row.id, row.time, row.kind, row.subject, json.loads(row.payload)) for row in rows]
+
+    def runs(self, project: str | None = None, limit: int = 100) -> list[RunRow]:
+        """The newest runs, inside sweeps and outside, brought up to date from their logs first."""
+        self.catch_up()
+        with self._database.read() as connection:
+            return runs.select(connection, project, limit)
+
+    # Steering.
+
+    def pause(self, sweep_id: str) -> None:
+        """Hand out no trials until `unpause`; running ones go on."""
+        with self._change(sweep_id) as step:
+            step.move(SweepState.PAUSED, "paused by hand")
+
+    def unpause(self, sweep_id: str) -> None:
+        """Hand out trials again after `pause`."""
+        with self._change(sweep_id) as step:
+            if step.sweep.state is not SweepState.PAUSED:
+                raise NotAllowed(
+                    f"sweep {sweep_id} is {step.sweep.state}, not paused", "see it with: sweep show ID"
+                )
+            step.move(SweepState.RUNNING, "")
+
+    def stop(self, sweep_id: str) -> None:
+        """Make no new trials; running ones go on to their end, then the sweep is finished."""
+        with self._change(sweep_id) as step:
+            step.move(SweepState.FINISHING, "stopped by hand")
+        self.catch_up(sweep_id)
+
+    def cancel(self, sweep_id: str) -> None:
+        """End the sweep now: running trials are killed, queued ones dropped."""
+        reason = "the sweep was cancelled"
+        with self._change(sweep_id) as step:
+            step.move(SweepState.CANCELLED, "cancelled by hand")
+            for trial in ledger.trials_in(step.connection, sweep_id, TrialState.RUNNING):
+                step.save(replace(trial, verdict="kill", verdict_reason=reason))
+            endings.drop_queued(step, reason)
+        self.catch_up(sweep_id)
+
+    def revive(self, sweep_id: str) -> None:
+        """Let a sweep that was paused, stopped, cancelled or left alone go on; one that is complete stays as it is."""
+        with self._change(sweep_id) as step:
+            complete = step.sweep.total is not None and step.sweep.made >= step.sweep.total
+            idle = step.sweep.state not in (SweepState.RUNNING, SweepState.PENDING)
+            if idle and not (complete and not sum(ledger.count_live(step.connection, sweep_id))):
+                step.move(SweepState.RUNNING, "")
+        self.catch_up(sweep_id)
+
+    def retry(self, sweep_id: str) -> int:
+        """Requeue the failed and killed trials, with their retries given back, and let the sweep go on; their number."""
+        with self._change(sweep_id) as step:
+            ended = ledger.trials_in(step.connection, sweep_id, TrialState.FAILED, TrialState.KILLED)
+            if ended and step.sweep.state is not SweepState.RUNNING:
+                step.move(SweepState.RUNNING, "")
+            for trial in ended:
+                run = runs.get(step.connection, trial.run_id)
+                endings.requeue(step, replace(trial, retries=0, losses=0), run, "retried by hand")
+        return len(ended)
+
+    def catch_up(self, sweep_id: str | None = None) -> None:
+        """Bring the store up to date with the run logs, and take back the trials of agents that are gone."""
+        for view in [self._sweep(sweep_id)] if sweep_id else self._open_sweeps():
+            source = self.source(view.id)
+            assert isinstance(source, Controller)
+            source.reap()
+        if sweep_id is None:
+            catchup.take_over_runs(self._database, self.root, self._clock)
+
+    def _open_sweeps(self) -> list[SweepRow]:
+        with self._database.read() as connection:
+            rows = ledger.all_sweeps(connection)
+        return [row for row in rows if row.state not in (SweepState.FINISHED, SweepState.CANCELLED)]
+
+    def _sweep(self, sweep_id: str) -> SweepRow:
+        with self._database.read() as connection:
+            row = ledger.get_sweep(connection, sweep_id)
+        if row is None:
+            raise NotFound(
+                f"there is no sweep {sweep_id!r} in {self.root}", "list the sweeps with: sweep list"
+            )
+        return row
+
+    @contextmanager
+    def _change(self, sweep_id: str) -> Iterator[Step]:
+        with change(self._database, sweep_id, self._clock.now(), self.root) as step:
+            step.plan = Plan.load(step.sweep, self.root)
+            yield step
+
+
+#: The store counts trials in 64 bits; a space with more points than that is not going to be exhausted.
+_MOST = 2**63 - 1
+
+
+def _with_program_found(spec: SweepSpec, cwd: str, origin: str) -> SweepSpec:
+    """A program that is not in the working directory but beside the sweep file is that one."""
+    if spec.program is None or not origin or os.path.exists(os.path.join(cwd, spec.program)):
+        return spec
+    beside = Path(origin).parent / spec.program
+    return dataclasses.replace(spec, program=str(beside)) if beside.is_file() else spec
+
+
+def _sweep_view(connection: sa.Connection, row: SweepRow) -> SweepView:
+    spec = parse_spec(json.loads(row.spec), row.origin)
+    metric, goal = spec.metric, spec.metric.goal if spec.metric else "minimize"
+    best = ledger.best_trial(connection, row.id, goal == "minimize") if metric else None
+    return SweepView(
+        id=row.id, name=row.name, state=row.state, method=spec.method, project=spec.project or "",
+        metric=metric.name if metric else None, goal=goal, target=metric.target if metric else None,
+        trials=ledger.count_states(connection, row.id), total=row.total,
+        best=_best(best, metric.name) if best and metric else None, created=row.created, started=row.started,
+        ended=row.ended, reason=row.reason, metrics_seen=list(row.metrics_seen), origin=row.origin,
+    )  # fmt: skip
+
+
+def _best(trial: TrialRow, metric: str) -> Best:
+    assert trial.best is not None
+    return Best(trial.run_id, trial.name, trial.number, metric, trial.best, trial.config)
+
+
+def _trial_view(row: TrialRow, agents: dict[str, str], run: RunRow | None) -> TrialView:
+    return TrialView(
+        run_id=row.run_id, number=row.number, name=row.name, state=row.state, config=row.config, value=row.best,
+        latest=row.latest, best=row.best, reports=row.reports, attempt=row.attempt, reason=row.reason,
+        suggested=row.suggested, agent=agents.get(row.agent_id, row.agent_id), summary=run.summary if run else {},
+        created=row.created, started=row.started, ended=row.ended, exit_code=row.exit_code, error=row.error,
+    )  # fmt: skip

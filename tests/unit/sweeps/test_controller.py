@@ -1,0 +1,348 @@
+"""What the controller decides: exact counts, early stopping with its reason, targets, retries, warnings, lost agents."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from swath.agents.protocol import AgentInfo, Assignment, Chunk, Outcome, Over, TrialSource, Verdict, Wait
+from swath.sweeps.spec import parse_spec
+from swath.sweeps.states import SweepState, TrialState
+from swath.sweeps.workspace import Workspace
+from swath.tracking import layout
+from swath.tracking.errors import LeaseLost, NotAllowed, NotFound, UsageError
+from swath.tracking.records import Finish, Header, Row
+from swath.tracking.runlog import HEADER_SIZE, LogWriter, read_from
+from swath.tracking.testing import FakeClock
+
+GRID = {"method": "grid", "parameters": {"x": {"values": [0, 1, 2]}}, "metric": {"name": "loss"}}
+RANDOM = {"method": "random", "parameters": {"x": {"min": 0.0, "max": 1.0}}, "metric": {"name": "loss"}, "seed": 1}
+
+
+class Bench:
+    """A sweep, and an agent that is this test."""
+
+    def __init__(self, folder: Path, spec: dict[str, Any]) -> None:
+        self.clock = FakeClock()
+        self.workspace = Workspace(folder / ".swath", self.clock)
+        self.sweep = self.workspace.create(parse_spec(spec), pickled=b"unused")
+        self.source: TrialSource = self.workspace.source(self.sweep)
+        self.calls = 0
+        self.join("a")
+
+    def join(self, agent: str) -> None:
+        self.source.join(AgentInfo(agent, agent, "elsewhere", 1, self.clock.now()))
+
+    def offer(self, agent: str = "a") -> Assignment | Wait | Over:
+        self.calls += 1
+        return self.source.acquire(agent, f"call{self.calls}")
+
+    def take(self, agent: str = "a") -> Assignment:
+        offer = self.offer(agent)
+        assert isinstance(offer, Assignment), offer
+        return offer
+
+    def report(self, trial: Assignment, *values: Any, key: str = "loss") -> Verdict:
+        return self.source.report(trial.lease, self.log(trial, *values, key=key))
+
+    def finish(self, trial: Assignment, *values: Any, ending: str = "finished", key: str = "loss", **outcome: Any) -> None:
+        chunks = self.log(trial, *values, key=key)
+        self.source.finish(trial.lease, Outcome(ending, **outcome), chunks)  # type: ignore[arg-type]
+
+    def log(self, trial: Assignment, *values: Any, key: str = "loss", end: Finish | None = None) -> list[Chunk]:
+        path = layout.run_dir(self.workspace.root, trial.lease.run_id) / layout.segment_name(trial.lease.attempt)
+        fresh = not path.exists()
+        log = LogWriter(path)
+        if fresh:
+            log.append(Header(trial.lease.run_id, trial.lease.attempt, self.clock.now(), trial.name, sweep_id=self.sweep))
+        for value in values:
+            log.append(Row(0, self.clock.now(), {key: value, "epoch": 1}))
+        if end:
+            log.append(end)
+        log.close()
+        return [Chunk(path.name, HEADER_SIZE, read_from(path, 0))]
+
+    def events(self, kind: str) -> list[dict[str, Any]]:
+        return [event.payload for event in self.workspace.events(self.sweep) if event.kind == kind]
+
+
+@pytest.fixture
+def bench(tmp_path: Path) -> Any:
+    made: list[Bench] = []
+
+    def make(spec: dict[str, Any]) -> Bench:
+        made.append(Bench(tmp_path / str(len(made)), spec))
+        return made[-1]
+
+    yield make
+    for each in made:
+        each.workspace.close()
+
+
+def test_a_grid_ends_with_each_point_once_and_then_the_sweep_is_finished(bench: Any) -> None:
+    b = bench(GRID)
+    for _ in range(3):
+        b.finish(b.take(), 1.0)
+    assert isinstance(b.offer(), Over)
+    view = b.workspace.show(b.sweep)
+    assert view.state is SweepState.FINISHED
+    assert view.trials["finished"] == 3
+    assert sorted(trial.config["x"] for trial in b.workspace.trials(b.sweep)) == [0, 1, 2]
+
+
+def test_run_cap_is_met_exactly_with_several_agents(bench: Any) -> None:
+    b = bench(RANDOM | {"run_cap": 4})
+    b.join("b")
+    first = [b.take("a"), b.take("b")]
+    for trial in first:
+        b.finish(trial, 1.0)
+    second = [b.take("a"), b.take("b")]
+    assert isinstance(b.offer("a"), Wait), "two trials still run and may come back"
+    for trial in second:
+        b.finish(trial, 1.0)
+    assert isinstance(b.offer("b"), Over)
+    assert b.workspace.show(b.sweep).trials["finished"] == 4
+
+
+def test_the_best_trial_is_the_one_with_the_best_value_for_the_goal(bench: Any) -> None:
+    b = bench(RANDOM | {"run_cap": 3, "metric": {"name": "loss", "goal": "maximize"}})
+    for values in ([1.0, 5.0, 2.0], [4.0], [float("nan"), 3.0]):
+        b.finish(b.take(), *values)
+    best = b.workspace.show(b.sweep).best
+    assert (best.number, best.value, best.metric) == (1, 5.0, "loss")
+
+
+def test_a_bad_trial_is_stopped_with_a_stored_reason(bench: Any) -> None:
+    b = bench(RANDOM | {"early_terminate": {"type": "hyperband", "min_iter": 2}})
+    for value in (0.1, 0.2, 0.3, 0.4):
+        trial = b.take()
+        b.report(trial, value, value)
+        b.finish(trial)
+    trial = b.take()
+    assert b.report(trial, 9.0).action == "continue", "the first band is at 2 reports"
+    verdict = b.report(trial, 9.0)
+    assert verdict.action == "stop"
+    assert "band 2" in verdict.reason
+    b.finish(trial, ending="stopped")
+    view = b.workspace.trial(trial.lease.run_id)
+    assert view.state is TrialState.STOPPED
+    assert view.reason == verdict.reason
+    assert b.events("trial.decided")[-1]["reason"] == verdict.reason
+
+
+def test_reports_are_counted_by_finite_values_not_by_rows(bench: Any) -> None:
+    b = bench(RANDOM | {"early_terminate": {"type": "hyperband", "min_iter": 2}})
+    trial = b.take()
+    b.report(trial, 1.0, float("nan"), "text", 2.0)
+    view = b.workspace.trial(trial.lease.run_id)
+    assert (view.reports, view.latest, view.best) == (2, 2.0, 1.0)
+    warnings = " ".join(payload["message"] for payload in b.events("sweep.warning"))
+    assert "nan" in warnings
+    assert "str" in warnings
+
+
+def test_the_same_bytes_are_counted_once(bench: Any) -> None:
+    b = bench(RANDOM)
+    trial = b.take()
+    chunks = b.log(trial, 1.0, 2.0)
+    for _ in range(3):
+        b.source.report(trial.lease, chunks)
+    assert b.workspace.trial(trial.lease.run_id).reports == 2
+
+
+def test_a_reached_target_ends_the_sweep_after_the_running_trials(bench: Any) -> None:
+    b = bench(RANDOM | {"metric": {"name": "loss", "target": 0.5}})
+    b.join("b")
+    one, two = b.take("a"), b.take("b")
+    assert b.report(one, 0.4).action == "continue"
+    assert isinstance(b.offer("a"), Over)
+    b.finish(one)
+    assert b.workspace.show(b.sweep).state is SweepState.FINISHING
+    b.finish(two, 0.9)
+    view = b.workspace.show(b.sweep)
+    assert view.state is SweepState.FINISHED
+    assert "target" in view.reason
+
+
+def test_a_crash_is_retried_as_often_as_the_spec_says_and_a_failure_only_when_asked(bench: Any) -> None:
+    b = bench(GRID | {"retry": {"max": 1}})
+    first = b.take()
+    b.finish(first, ending="crashed", signal=9)
+    again = b.take()
+    assert (again.lease.run_id, again.lease.attempt, again.config) == (first.lease.run_id, 2, first.config)
+    b.finish(again, ending="crashed", signal=9)
+    assert b.workspace.trial(first.lease.run_id).state is TrialState.FAILED
+    failed = b.take()
+    b.finish(failed, ending="failed", exit_code=3, error="Traceback: boom")
+    view = b.workspace.trial(failed.lease.run_id)
+    assert view.state is TrialState.FAILED
+    assert "exit code 3" in view.reason
+    assert view.error == "Traceback: boom"
+
+
+def test_a_retried_trial_starts_its_history_over(bench: Any) -> None:
+    b = bench(GRID | {"early_terminate": {"type": "hyperband", "min_iter": 1}})
+    first = b.take()
+    b.report(first, 0.1, 0.2)
+    b.finish(first, ending="preempted")
+    again = b.take()
+    b.report(again, 0.7)
+    view = b.workspace.trial(again.lease.run_id)
+    assert (view.reports, view.best, view.summary["loss"]) == (1, 0.7, 0.7)
+
+
+def test_a_trial_whose_agent_fell_silent_is_run_again_and_the_old_agent_can_write_no_more(bench: Any) -> None:
+    b = bench(GRID)
+    b.join("b")
+    old = b.take("a")
+    b.clock.advance(31)
+    new = b.take("b")
+    assert (new.lease.run_id, new.lease.attempt) == (old.lease.run_id, 2)
+    with pytest.raises(LeaseLost):
+        b.report(old, 5.0)
+    with pytest.raises(LeaseLost):
+        b.finish(old, 5.0)
+    assert b.workspace.trial(new.lease.run_id).reports == 0
+
+
+def test_a_trial_that_had_told_its_end_before_its_agent_died_is_finished_not_repeated(bench: Any) -> None:
+    b = bench(GRID)
+    trial = b.take()
+    b.log(trial, 0.25, end=Finish(0, b.clock.now()))
+    b.clock.advance(31)
+    b.workspace.catch_up(b.sweep)
+    view = b.workspace.trial(trial.lease.run_id)
+    assert (view.state, view.value, view.attempt) == (TrialState.FINISHED, 0.25, 1)
+
+
+def test_a_trial_that_kills_every_agent_is_set_aside_in_the_end(bench: Any) -> None:
+    b = bench(GRID | {"parameters": {"x": {"values": [0]}}})
+    for _ in range(20):
+        b.take()
+        b.clock.advance(31)
+        b.workspace.catch_up(b.sweep)
+    assert isinstance(b.offer(), Over)
+    [view] = b.workspace.trials(b.sweep)
+    assert view.state is TrialState.FAILED
+    assert "set aside" in view.reason
+
+
+def test_a_sweep_whose_trials_never_log_its_metric_says_so_with_what_they_did_log(bench: Any) -> None:
+    b = bench(GRID)
+    b.finish(b.take(), 1.0, key="accuracy")
+    [warning] = b.events("sweep.warning")
+    assert "'loss'" in warning["message"]
+    assert "accuracy" in warning["message"]
+    view = b.workspace.show(b.sweep)
+    assert view.best is None
+    assert view.metrics_seen == ["accuracy", "epoch"]
+
+
+def test_a_cancelled_sweep_kills_its_running_trials(bench: Any) -> None:
+    b = bench(GRID)
+    trial = b.take()
+    b.workspace.cancel(b.sweep)
+    assert b.report(trial, 1.0).action == "kill"
+    b.finish(trial, ending="killed")
+    assert b.workspace.trial(trial.lease.run_id).state is TrialState.KILLED
+    assert isinstance(b.offer(), Over)
+
+
+def test_a_paused_sweep_hands_out_nothing_until_it_goes_on(bench: Any) -> None:
+    b = bench(GRID)
+    b.take()
+    b.workspace.pause(b.sweep)
+    b.join("b")
+    assert isinstance(b.offer("b"), Wait)
+    b.workspace.unpause(b.sweep)
+    assert isinstance(b.offer("b"), Assignment)
+
+
+def test_a_stopped_sweep_ends_with_its_running_trials_and_can_be_revived(bench: Any) -> None:
+    b = bench(GRID)
+    trial = b.take()
+    b.workspace.stop(b.sweep)
+    assert isinstance(b.offer(), Over)
+    b.finish(trial, 1.0)
+    assert b.workspace.show(b.sweep).state is SweepState.FINISHED
+    b.workspace.revive(b.sweep)
+    for _ in range(2):
+        b.finish(b.take(), 1.0)
+    assert b.workspace.show(b.sweep).trials["finished"] == 3
+    b.workspace.revive(b.sweep)
+    assert b.workspace.show(b.sweep).state is SweepState.FINISHED, "a complete sweep stays finished"
+
+
+def test_retry_requeues_failed_trials_of_a_finished_sweep(bench: Any) -> None:
+    b = bench(GRID)
+    for ending in ("failed", "finished", "failed"):
+        b.finish(b.take(), 1.0, ending=ending)
+    assert b.workspace.retry(b.sweep) == 2
+    for _ in range(2):
+        b.finish(b.take(), 1.0)
+    view = b.workspace.show(b.sweep)
+    assert (view.state, view.trials["finished"]) == (SweepState.FINISHED, 3)
+
+
+def test_illegal_moves_are_refused_with_the_legal_ones(bench: Any) -> None:
+    b = bench(GRID)
+    with pytest.raises(NotAllowed, match="not paused"):
+        b.workspace.unpause(b.sweep)
+    b.workspace.cancel(b.sweep)
+    with pytest.raises(NotAllowed, match="cannot become paused"):
+        b.workspace.pause(b.sweep)
+
+
+def test_two_agents_of_one_name_are_told_apart(bench: Any) -> None:
+    b = bench(GRID)
+    b.source.join(AgentInfo("id-2", "a", "elsewhere", 2, b.clock.now() + 1))
+    assert [agent.name for agent in b.workspace.agents(b.sweep)] == ["a", "a-2"]
+
+
+def test_a_sweep_is_found_by_id_prefix_name_or_last_and_else_the_nearest_is_named(bench: Any) -> None:
+    b = bench(GRID | {"name": "digits"})
+    for text in (b.sweep, b.sweep[:5], "digits", "last"):
+        assert b.workspace.resolve(text) == b.sweep
+    with pytest.raises(NotFound) as caught:
+        b.workspace.resolve("digist")
+    assert "digits" in caught.value.hint
+
+
+def test_a_discrete_space_is_never_sampled_twice_and_ends_the_sweep(bench: Any) -> None:
+    for method in ("random", "bayes"):
+        b = bench(RANDOM | {"method": method, "parameters": {"x": {"values": [1, 2, 3]}, "y": {"values": ["a", "b"]}}})
+        seen = []
+        while isinstance(trial := b.offer(), Assignment):
+            seen.append((trial.config["x"], trial.config["y"]))
+            b.finish(trial, float(len(seen)))
+        assert sorted(seen) == [(x, y) for x in (1, 2, 3) for y in "ab"]
+        assert b.workspace.show(b.sweep).state is SweepState.FINISHED
+
+
+def test_the_same_seed_and_history_give_the_same_trials_even_after_a_restart(bench: Any, tmp_path: Path) -> None:
+    spec = RANDOM | {"method": "bayes", "run_cap": 16}
+
+    def configs(restart: bool) -> list[Any]:
+        b = bench(spec)
+        found = []
+        for number in range(16):
+            if restart and number % 5 == 4:
+                b.workspace.close()
+                b.workspace = Workspace(b.workspace.root, b.clock)
+                b.source = b.workspace.source(b.sweep)
+            trial = b.take()
+            found.append(trial.config)
+            b.finish(trial, trial.config["x"] ** 2)
+        return found
+
+    assert configs(restart=False) == configs(restart=True)
+
+
+def test_a_program_that_is_not_there_is_refused_at_creation(tmp_path: Path) -> None:
+    with Workspace(tmp_path / ".swath") as workspace:
+        spec = parse_spec({key: value for key, value in GRID.items()} | {"program": "no_such.py"})
+        with pytest.raises(UsageError, match=r"no_such\.py"):
+            workspace.create(spec, cwd=str(tmp_path))
+        assert workspace.sweeps() == []
