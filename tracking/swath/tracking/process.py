@@ -1,0 +1,121 @@
+"""The open runs of this process, and what becomes of them when it fails, exits or forks."""
+
+from __future__ import annotations
+
+import atexit
+import importlib
+import os
+import sys
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, NoReturn
+
+from swath.tracking.context import ENTERED
+from swath.tracking.errors import TrialStopped
+
+if TYPE_CHECKING:
+    from swath.tracking.handle import Run
+
+_MAX_ERROR = 64 * 1024
+_open: list[Run] = []
+_failure: BaseException | None = None
+_exit_asked: tuple[SystemExit, int] | None = None
+_installed = False
+_watching_forks = False
+
+
+def current() -> Run | None:
+    """The run that module-level calls mean: that of the trial entered here, else the process's own."""
+    scope = ENTERED.get()
+    if scope is not None:
+        return scope.run if scope.run is not None and not scope.run.finished else None
+    own = [run for run in _open if run.is_global]
+    if own:
+        return own[-1]
+    return _open[0] if len(_open) == 1 else None
+
+
+def opened(run: Run) -> None:
+    """Note an open run; one outside a trial entered in this process is finished when the process ends."""
+    _open.append(run)
+    _watch_forks()
+    scope = ENTERED.get()
+    if scope is not None:
+        scope.run = run
+    else:
+        _install()
+
+
+def closed(run: Run) -> None:
+    """Forget a run that was finished."""
+    if run in _open:
+        _open.remove(run)
+
+
+def exit_of(error: BaseException | None) -> tuple[int, str]:
+    """The exit code of a program that ends with `error`, and the text to keep of it."""
+    if error is None or isinstance(error, TrialStopped):
+        return 0, ""
+    if isinstance(error, SystemExit):
+        if error.code is None or isinstance(error.code, int):
+            return int(error.code or 0), ""
+        return 1, str(error.code)
+    return (130 if isinstance(error, KeyboardInterrupt) else 1), _traceback_of(error)
+
+
+def _traceback_of(error: BaseException) -> str:
+    from traceback import format_exception
+
+    text = "".join(format_exception(error))
+    return text if len(text) <= _MAX_ERROR else f"{text[: _MAX_ERROR // 2]}\n...\n{text[-_MAX_ERROR // 2 :]}"
+
+
+def _watch_forks() -> None:
+    global _watching_forks
+    if not _watching_forks and hasattr(os, "register_at_fork"):
+        _watching_forks = True
+        os.register_at_fork(after_in_child=_after_fork)
+
+
+def _install() -> None:
+    global _installed
+    if _installed:
+        return
+    _installed = True
+    # Imported before it is needed: an import after a Ctrl-C makes Python forget to end as interrupted.
+    importlib.import_module("traceback")
+    atexit.register(_finish_all)
+    previous_hook, previous_exit = sys.excepthook, sys.exit
+
+    def excepthook(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
+        global _failure
+        _failure = error
+        previous_hook(kind, error, trace)
+
+    def noting_exit(code: Any = None, /) -> NoReturn:
+        global _exit_asked
+        _exit_asked = (SystemExit(code), _steps())
+        previous_exit(code)
+
+    sys.excepthook = excepthook
+    sys.exit = noting_exit
+
+
+def _finish_all() -> None:
+    """At exit: finish what is open, as failed when the program failed.
+
+    A `sys.exit()` counts when nothing was logged after it, so it was not caught.
+    """
+    error = _failure
+    if error is None and _exit_asked is not None and _exit_asked[1] == _steps():
+        error = _exit_asked[0]
+    for run in reversed(_open.copy()):
+        run.finish_after(error)
+
+
+def _steps() -> int:
+    return sum(run.step for run in _open)
+
+
+def _after_fork() -> None:
+    for run in _open:
+        run.after_fork()

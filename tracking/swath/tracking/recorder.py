@@ -1,0 +1,159 @@
+"""Writes the records of one run into its segment of the log; its own trouble never reaches the training."""
+
+from __future__ import annotations
+
+import os
+import sys
+import threading
+import warnings
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from swath.tracking import layout
+from swath.tracking.clock import Clock
+from swath.tracking.encoding import to_plain_dict
+from swath.tracking.errors import NotAllowed
+from swath.tracking.records import AnyRecord, Output, Record, Row
+from swath.tracking.runlog import LogWriter
+
+_RETRY_EVERY = 64
+
+
+class Recorder:
+    """The writing side of a run, for any number of threads.
+
+    The first process of a run writes its main segment. Another one that calls `init()` for the same run
+    meanwhile, and every forked child that logs, writes a segment of its own: such a recorder is not `main`.
+    What cannot be written is counted in `dropped` and warned of once; a segment that could not be opened is
+    tried again now and then.
+    """
+
+    def __init__(self, run_dir: Path, attempt: int, clock: Clock) -> None:
+        self.lock = threading.RLock()
+        self.main = True
+        self.dropped = 0
+        self._dir = run_dir
+        self._attempt = attempt
+        self._path = run_dir / layout.segment_name(attempt)
+        self._now = clock.now
+        self._opening: Sequence[Record] = ()
+        self._writer: LogWriter | None = None
+        self._append: Callable[[bytes], int] = self._append_later
+        self._encode = msgspec.msgpack.Encoder().encode
+        self._warned = False
+
+    def open(self) -> bool:
+        """Open the segment; false when it was there already, with records to go on behind."""
+        try:
+            return self._open_writer().created
+        except OSError as error:
+            self._warn(error)
+            return True
+
+    def begin(self, opening: Sequence[AnyRecord]) -> None:
+        """Write the first records of this part of the run; later, if the segment cannot be opened now."""
+        self._opening = opening
+        if self._writer is not None:
+            self._write_opening()
+
+    def append(self, record: Record) -> None:
+        """Write one record."""
+        with self.lock:
+            self._write(self._encode(record))
+
+    def append_row(self, step: int, values: dict[str, Any]) -> int:
+        """Write one row of plain values; the caller holds the lock. Not 0 when somebody asked the run to stop."""
+        try:
+            payload = self._encode(Row(step, self._now(), values))
+        except (OverflowError, UnicodeEncodeError):
+            payload = self._encode(Row(step, self._now(), to_plain_dict(values)))
+        try:
+            return self._append(payload)
+        except OSError as error:
+            self._drop(error)
+            return self.stop_reason is not None
+
+    def output(self, stream: str, text: str) -> None:
+        """Write console output."""
+        self.append(Output(stream, self._now(), text))
+
+    @property
+    def path(self) -> Path:
+        """The segment that this recorder writes."""
+        return self._path
+
+    @property
+    def stop_reason(self) -> str | None:
+        """Why somebody asked the run to stop, or None."""
+        writer = self._writer
+        return writer.stop_reason if writer is not None else None
+
+    def close(self) -> None:
+        """Write nothing any more."""
+        with self.lock:
+            if self._writer is not None:
+                self._writer.close()
+                self._writer = None
+
+    def after_fork(self) -> None:
+        """In a forked child: leave the parent's segment alone, and open an own one at the first record."""
+        self.lock = threading.RLock()
+        if self._writer is not None:
+            self._writer.abandon()
+            self._writer = None
+        self._take_own_segment("fork")
+        self._append = self._append_later
+        self.dropped = 0
+
+    def _take_own_segment(self, kind: str) -> None:
+        self.main = False
+        self._opening = ()
+        self._path = self._dir / layout.segment_name(self._attempt, f"{kind}{os.getpid()}")
+
+    def _open_writer(self) -> LogWriter:
+        try:
+            self._writer = LogWriter(self._path)
+        except NotAllowed:
+            self._take_own_segment("process")
+            self._writer = LogWriter(self._path)
+        self._append = self._writer.append_payload
+        return self._writer
+
+    def _write_opening(self) -> None:
+        if self.main:
+            for record in self._opening:
+                self._write(self._encode(record))
+
+    def _write(self, payload: bytes) -> None:
+        try:
+            self._append(payload)
+        except OSError as error:
+            self._drop(error)
+
+    def _append_later(self, payload: bytes) -> int:
+        """Stands in for the writer's `append_payload` until the segment is open."""
+        if self.dropped % _RETRY_EVERY:
+            raise OSError("the run log is not open")
+        writer = self._open_writer()
+        self._write_opening()
+        return writer.append_payload(payload)
+
+    def _drop(self, error: OSError) -> None:
+        self.dropped += 1
+        self._warn(error)
+
+    def _warn(self, error: OSError) -> None:
+        if self._warned:
+            return
+        self._warned = True
+        message = (
+            f"the run log {self._path} cannot be written: {error.strerror or error}; "
+            "training goes on, and what is lost is counted"
+        )
+        try:
+            warnings.warn(message, RuntimeWarning, stacklevel=5)
+        except RuntimeWarning:
+            print(message, file=sys.stderr)

@@ -1,0 +1,367 @@
+"""The run log: append-only files of checksummed frames, and how bytes of them are read, shipped and decoded.
+
+A segment is a header page of `HEADER_SIZE` bytes, then frames. All numbers are little-endian.
+
+    0   8 bytes   magic                     64  u8    stop flag
+    8   u32       format version            66  u16   length of the reason
+    16  u64       committed length          68  text  the reason, UTF-8
+                                                      frame: u32 length, u32 crc32, msgpack payload
+
+The writer stores a frame first and the committed length after it, into memory shared with the page cache: a
+process that dies right after `append` returns has lost nothing. What the records mean is no matter of this
+file.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import mmap
+import os
+import re
+import struct
+from contextlib import suppress
+from pathlib import Path
+from typing import NamedTuple
+from zlib import crc32
+
+import msgspec
+
+from swath.tracking.errors import NotAllowed, StoreCorrupt
+from swath.tracking.records import AnyRecord, Record
+
+MAGIC = b"SWATHLOG"
+VERSION = 1
+HEADER_SIZE = 4096
+MAX_REASON = 2048
+
+_COMMITTED_AT = 16
+_STOP_AT = 64
+_REASON_AT = 66
+_FIRST_SIZE = 8 * 1024
+_WRITTEN_SIZE = 64 * 1024
+_MAX_STEP = 8 * 1024 * 1024
+_FRAME = struct.Struct("<II")
+_LENGTH = struct.Struct("<Q")
+_PREAMBLE = struct.Struct("<8sIIQ")
+_RECORD_START = re.compile(rb"(?=[\x91-\x9f][\x00-\x7f])")  # an array that begins with a small int
+_ENCODER = msgspec.msgpack.Encoder()
+_DECODER: msgspec.msgpack.Decoder[AnyRecord] = msgspec.msgpack.Decoder(AnyRecord)
+
+
+class LogWriter:
+    """Appends to one segment; the only writer of it, one thread at a time.
+
+    An existing segment is gone on with: what lies behind its last whole frame is cut. `created` says whether
+    there was none. Raises `NotAllowed` when another process is writing the segment, `StoreCorrupt` when the
+    file is no segment, and `OSError` when the disk refuses; a refused `append` has written nothing and may be
+    tried again.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        path.parent.mkdir(parents=True, exist_ok=True)
+        self._fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+        try:
+            _lock(self._fd, path)
+            self._size = os.fstat(self._fd).st_size
+            self.offset = HEADER_SIZE
+            self.created = not _has_header(self._fd, path)
+            if self.created:
+                if self._size:
+                    os.ftruncate(self._fd, 0)
+                self._size = 0
+            else:
+                self._cut_tail()
+            if self._size < HEADER_SIZE + _FRAME.size:
+                self._allocate(_FIRST_SIZE)
+            self._head = mmap.mmap(self._fd, HEADER_SIZE)
+            self._map_window()
+        except BaseException:
+            os.close(self._fd)
+            raise
+        self._control = memoryview(self._head)
+        self._committed = self._control[_COMMITTED_AT : _COMMITTED_AT + 8].cast("Q")
+        self._committed[0] = self.offset
+        if self.created:
+            self._head[8:16] = struct.pack("<II", VERSION, 0)
+            self._head[:8] = MAGIC
+
+    def append(self, record: Record) -> None:
+        """Append one record."""
+        self.append_payload(_ENCODER.encode(record))
+
+    def append_payload(self, payload: bytes) -> int:
+        """Append one record that is encoded already; returns the stop flag, which is not 0 when one was asked for.
+
+        Between the reservation and the commit nothing is called, so that a signal handler that appends too
+        finds the log whole.
+        """
+        frame = _FRAME.pack(len(payload), crc32(payload)) + payload
+        if self.offset + len(frame) > self._size:
+            self._grow(len(frame))
+        start = self.offset - self._base
+        end = start + len(frame)
+        self.offset = end + self._base
+        self._window[start:end] = frame
+        self._committed[0] = self.offset
+        return self._control[_STOP_AT]
+
+    @property
+    def stop_reason(self) -> str | None:
+        """Why somebody asked this run to stop, or None when nobody did."""
+        if not self._control[_STOP_AT]:
+            return None
+        (length,) = struct.unpack_from("<H", self._head, _REASON_AT)
+        start = _REASON_AT + 2
+        return self._head[start : start + min(length, MAX_REASON)].decode("utf-8", "replace")
+
+    def close(self) -> None:
+        """Give unused space back and let go of the file. May be called again."""
+        if self._fd < 0:
+            return
+        self._unmap()
+        with suppress(OSError):
+            os.ftruncate(self._fd, self.offset)
+        os.close(self._fd)
+        self._fd = -1
+
+    def abandon(self) -> None:
+        """Let go of the file without touching it: for a forked child, whose parent goes on writing."""
+        if self._fd >= 0:
+            self._unmap()
+            os.close(self._fd)
+            self._fd = -1
+
+    def _unmap(self) -> None:
+        self._committed.release()
+        self._control.release()
+        self._head.close()
+        self._window.close()
+
+    def _cut_tail(self) -> None:
+        data = _pread(self._fd, HEADER_SIZE, self._size - HEADER_SIZE)
+        self.offset = HEADER_SIZE + _end_of_frames(data)
+        if self._size > self.offset:
+            os.ftruncate(self._fd, self.offset)
+            self._size = self.offset
+
+    def _grow(self, need: int) -> None:
+        """Have room for `need` bytes more: as much as is sensible, or on a disk nearly full just enough."""
+        enough = -(-(self.offset + need) // mmap.PAGESIZE) * mmap.PAGESIZE
+        try:
+            self._allocate(max(enough, self._size + min(max(self._size, _FIRST_SIZE), _MAX_STEP)))
+        except OSError:
+            self._allocate(enough)
+        old = self._window
+        self._map_window()
+        old.close()
+
+    def _allocate(self, size: int) -> None:
+        """Real blocks for the whole file: in a sparse page a full disk would be a SIGBUS, not an error.
+
+        Small files are written, not preallocated: giving unused preallocated blocks back costs ext4 a journal entry
+        (150 us and far more on a busy disk), which would be most of the cost of a short run.
+        """
+        if size > _WRITTEN_SIZE and hasattr(os, "posix_fallocate"):
+            os.posix_fallocate(self._fd, self._size, size - self._size)
+        else:
+            _pwrite(self._fd, bytes(size - self._size), self._size)
+        self._size = size
+
+    def _map_window(self) -> None:
+        base = self.offset // mmap.ALLOCATIONGRANULARITY * mmap.ALLOCATIONGRANULARITY
+        if base >= self._size:
+            self._allocate(self._size + _FIRST_SIZE)
+        self._window, self._base = mmap.mmap(self._fd, self._size - base, offset=base), base
+
+
+class Scan(NamedTuple):
+    """What `scan` found: the records, the bytes it consumed, and how many frames it had to leave out."""
+
+    records: list[AnyRecord]
+    consumed: int
+    skipped: int
+
+
+def decode(data: bytes, *, final: bool = False) -> tuple[list[AnyRecord], int]:
+    """The records in the whole frames of `data`, and the number of bytes consumed: `scan` without the count.
+
+    `data` begins at a frame. Decoding stops before a torn tail and, unless `final`, before a frame with a bad
+    checksum. With `final` (nobody will write to the segment any more) such a frame is left out when a whole
+    frame is found behind it. A record of a kind that this version does not know is left out.
+    """
+    found = scan(data, final=final)
+    return found.records, found.consumed
+
+
+def scan(data: bytes, *, final: bool = False) -> Scan:
+    """`decode`, with the number of frames that were left out."""
+    records: list[AnyRecord] = []
+    position = skipped = 0
+    while True:
+        end = _frame_end(data, position)
+        if end:
+            try:
+                records.append(_DECODER.decode(memoryview(data)[position + _FRAME.size : end]))
+            except msgspec.MsgspecError:
+                skipped += 1
+            position = end
+            continue
+        following = _next_frame(data, position) if final else 0
+        if not following:
+            return Scan(records, position, skipped)
+        position = following
+        skipped += 1
+
+
+def read_from(path: Path, offset: int) -> bytes:
+    """The whole committed frames from file position `offset` on; inside the header means from the first.
+
+    b"" when there is nothing behind `offset`, and when there is no such segment (yet).
+    """
+    offset = max(offset, HEADER_SIZE)
+    try:
+        fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    except FileNotFoundError:
+        return b""
+    try:
+        if not _has_header(fd, path):
+            return b""
+        size = os.fstat(fd).st_size
+        committed = _LENGTH.unpack(_pread(fd, _COMMITTED_AT, 8))[0]
+        trusted = HEADER_SIZE <= committed <= size
+        if trusted and not any(_pread(fd, committed, 4)):
+            return _pread(fd, offset, committed - offset)
+        # A frame is being written just now, or the length was not stored before a crash: the checksums tell.
+        data = _pread(fd, offset, size - offset)
+        return data[: max(_end_of_frames(data), committed - offset if trusted else 0)]
+    finally:
+        os.close(fd)
+
+
+def write_at(path: Path, offset: int, data: bytes) -> int:
+    """Store shipped bytes of a segment at the offset where they stand in the original; returns the new end.
+
+    Bytes that are there already are skipped, so that any call may be repeated. The segment is created when
+    needed.
+    Raises `StoreCorrupt` when bytes before `offset` are missing.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+    try:
+        _lock(fd, path, wait=True)
+        if not _has_header(fd, path):
+            page = _PREAMBLE.pack(MAGIC, VERSION, 0, HEADER_SIZE)
+            os.pwrite(fd, page.ljust(HEADER_SIZE, b"\0"), 0)
+        end: int = _LENGTH.unpack(_pread(fd, _COMMITTED_AT, 8))[0]
+        offset = max(offset, HEADER_SIZE)
+        if offset > end:
+            raise StoreCorrupt(
+                f"{path} ends at {end}, but bytes from {offset} on were sent",
+                f"send the segment from offset {end} on",
+            )
+        fresh = data[end - offset :]
+        if fresh:
+            _pwrite(fd, fresh, end)
+            end += len(fresh)
+            os.pwrite(fd, _LENGTH.pack(end), _COMMITTED_AT)
+        return end
+    finally:
+        os.close(fd)
+
+
+def request_stop(path: Path, reason: str) -> bool:
+    """Ask the writer of a segment, in whatever process, to stop; False when there is no such segment yet."""
+    text = reason.encode("utf-8", "replace")[:MAX_REASON].decode("utf-8", "ignore").encode()
+    try:
+        fd = os.open(path, os.O_RDWR | os.O_CLOEXEC)
+    except FileNotFoundError:
+        return False
+    try:
+        if not _has_header(fd, path):
+            return False
+        os.pwrite(fd, struct.pack("<H", len(text)) + text, _REASON_AT)
+        os.pwrite(fd, b"\1", _STOP_AT)
+        return True
+    finally:
+        os.close(fd)
+
+
+def _frame_end(data: bytes, position: int) -> int:
+    """Where the whole, verified frame at `position` ends; 0 when there is none."""
+    start = position + _FRAME.size
+    if start > len(data):
+        return 0
+    length, checksum = _FRAME.unpack_from(data, position)
+    end: int = start + length
+    if length == 0 or end > len(data) or crc32(memoryview(data)[start:end]) != checksum:
+        return 0
+    return end
+
+
+def _next_frame(data: bytes, position: int) -> int:
+    """The first verified frame behind a broken one; 0 when there is none."""
+    for match in _RECORD_START.finditer(data, position + 1 + _FRAME.size):
+        start = match.start() - _FRAME.size
+        if _frame_end(data, start):
+            return start
+    return 0
+
+
+def _end_of_frames(data: bytes) -> int:
+    """Where the last verified frame ends, broken ones in between left standing."""
+    position = 0
+    while True:
+        end = _frame_end(data, position)
+        while end:
+            position = end
+            end = _frame_end(data, position)
+        following = _next_frame(data, position)
+        if not following:
+            return position
+        position = following
+
+
+def _has_header(fd: int, path: Path) -> bool:
+    """Whether the file is a segment; raises when it is something else or of a later format."""
+    magic, version = struct.unpack("<8sI", _pread(fd, 0, 12).ljust(12, b"\0"))
+    if magic == MAGIC:
+        if version > VERSION:
+            raise StoreCorrupt(
+                f"{path} has log format {version}, this swath reads up to {VERSION}",
+                "install the version of swath that wrote it, or a later one",
+            )
+        return True
+    if any(magic):
+        raise StoreCorrupt(f"{path} is not a run log", "it was overwritten by something else; move it away")
+    return False
+
+
+def _lock(fd: int, path: Path, *, wait: bool = False) -> None:
+    try:
+        fcntl.flock(fd, fcntl.LOCK_EX if wait else fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        raise NotAllowed(
+            f"{path} is being written by another process", "give this process a segment of its own"
+        ) from None
+    except OSError:
+        pass  # a file system without locks
+
+
+def _pread(fd: int, offset: int, length: int) -> bytes:
+    if length <= 0:
+        return b""
+    data = os.pread(fd, length, offset)
+    while data and len(data) < length:
+        more = os.pread(fd, length - len(data), offset + len(data))
+        if not more:
+            break
+        data += more
+    return data
+
+
+def _pwrite(fd: int, data: bytes, offset: int) -> None:
+    view = memoryview(data)
+    while view:
+        written = os.pwrite(fd, view, offset)
+        view, offset = view[written:], offset + written
