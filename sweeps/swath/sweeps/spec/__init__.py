@@ -1,0 +1,21 @@
+"""The sweep file: from YAML or a mapping to a checked, frozen `SweepSpec`."""
+
+from __future__ import annotations
+
+from swath.sweeps.spec.faults import Fault, SpecFaults
+from swath.sweeps.spec.model import HyperbandSettings, Metric, Resources, Retry, SweepSpec
+from swath.sweeps.spec.parse import load_spec, parse_spec
+from swath.sweeps.spec.schema import json_schema
+
+__all__ = [
+    "Fault",
+    "HyperbandSettings",
+    "Metric",
+    "Resources",
+    "Retry",
+    "SpecFaults",
+    "SweepSpec",
+    "json_schema",
+    "load_spec",
+    "parse_spec",
+]

@@ -1,0 +1,124 @@
+"""The keys of a sweep file, as tables: what each is for, which come later, which do nothing here; no logic."""
+
+from __future__ import annotations
+
+TOP: dict[str, str] = {
+    "method": "How configurations are chosen: grid (all of them), random, or bayes (learns from finished trials).",
+    "parameters": "The parameters of the training program, each with its possible values.",
+    "metric": "The metric that the sweep optimises, as the program logs it.",
+    "early_terminate": "When to stop a trial that does worse than the others.",
+    "program": "The program to run, relative to the folder of the sweep file or of the call.",
+    "command": "The command line of a trial as a list of tokens; default: env, interpreter, program, args.",
+    "function": "A Python function to run instead of a program, as package.module:name.",
+    "name": "A name of the sweep for people.",
+    "description": "What the sweep is for, in a sentence.",
+    "project": "The project that the runs belong to.",
+    "entity": "The team or user that the runs belong to.",
+    "run_cap": "How many trials to run at most, over all agents.",
+    "seed": "The same seed and results give the same suggestions; default: a new one for each sweep.",
+    "agents": "How many trials to run at once.",
+    "resources": "What one trial needs.",
+    "retry": "How often a trial that did not reach its end is run again, and after which endings.",
+    "controller": "W&B's controller; accepted, without effect.",
+    "scheduler": "W&B Launch's scheduler; accepted, without effect.",
+    "job": "W&B Launch's job; accepted, without effect.",
+    "image_uri": "W&B Launch's image; accepted, without effect.",
+    "apiVersion": "A version mark of Kubernetes-like files; accepted, without effect.",
+    "kind": "A kind mark of Kubernetes-like files; accepted, without effect.",
+}
+
+LATER: tuple[str, ...] = (
+    "search", "constraints", "repeats", "budget", "warm_start", "alerts", "metrics",
+)  # fmt: skip
+
+NOTICES: dict[str, str] = {
+    "controller": "`controller` has no effect: swath's own controller hands out the trials.",
+    "scheduler": "`scheduler` has no effect: agents are started with `sweep agent` or `sweep launch`.",
+    "job": "`job` has no effect: say what to run with `program`, `command` or `function`.",
+    "image_uri": "`image_uri` has no effect: trials run in the environment of their agent.",
+    "apiVersion": "`apiVersion` has no effect.",
+    "kind": "`kind` has no effect.",
+}
+
+METHODS: tuple[str, ...] = ("grid", "random", "bayes")
+METHODS_LATER: tuple[str, ...] = ("tpe", "gp", "cmaes", "qmc", "nsga2", "custom")
+
+METRIC: dict[str, str] = {
+    "name": "The name under which the program logs the metric.",
+    "goal": "minimize (default) or maximize.",
+    "target": "No new trial starts once a run has reached this value.",
+    "impute": "What a trial that failed counts as: its latest or best value, or the worst of all (default).",
+    "impute_while_running": "What a running trial counts as for the search; false (default): as running.",
+}
+GOALS: tuple[str, ...] = ("minimize", "maximize")
+IMPUTES: tuple[str, ...] = ("latest", "best", "worst")
+
+HYPERBAND: dict[str, str] = {
+    "type": "hyperband",
+    "min_iter": "The first band: reports of the metric before a trial can be stopped; later bands follow by eta.",
+    "max_iter": "The greatest number of reports; the bands are counted down from it, with s.",
+    "s": "How many bands to count down from max_iter.",
+    "eta": "The ratio between bands, and the share that goes on: one in eta; default 3.",
+    "strict": "true (default): the value at the band counts; false: the best value so far.",
+}
+STOPPERS_LATER: tuple[str, ...] = ("asha", "median", "plateau", "threshold", "bohb", "pbt", "any")
+
+RESOURCES: dict[str, str] = {
+    "cpu": "CPU cores of one trial; default 1.",
+    "gpu": "GPUs of one trial, fractions allowed; default 0.",
+    "memory": "Memory of one trial, with its unit: 8GiB, 500MB.",
+}
+RESOURCES_LATER: tuple[str, ...] = ("nodes", "custom")
+
+RETRY: dict[str, str] = {
+    "max": "How often one trial is run again at most; default 5.",
+    "on": "After which endings: crashed, preempted (the default), failed.",
+}
+RETRY_ON: tuple[str, ...] = ("crashed", "preempted", "failed")
+
+PARAMETER: dict[str, str] = {
+    "distribution": "The distribution; worked out from the other keys when left out.",
+    "value": "The one value of a constant.",
+    "values": "The possible values.",
+    "probabilities": "How likely each of `values` is; they sum to 1.",
+    "min": "The lower limit.",
+    "max": "The upper limit.",
+    "mu": "The mean (of the logarithm, for log_normal).",
+    "sigma": "The standard deviation (of the logarithm, for log_normal).",
+    "q": "The step: values are rounded to its multiples.",
+    "a": "The first shape of beta.",
+    "b": "The second shape of beta.",
+    "parameters": "Nested parameters: the run's config holds a dict of them under this name.",
+}
+PARAMETER_LATER: tuple[str, ...] = ("when", "choice")
+
+_RANGE, _BELL, _SHAPES = ("min", "max"), ("mu", "sigma"), ("a", "b")
+#: distribution -> (keys it must have, keys it may have)
+DISTRIBUTIONS: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
+    "constant": (("value",), ()),
+    "categorical": (("values",), ("probabilities",)),
+    "categorical_w_probabilities": (("values", "probabilities"), ()),
+    "int_uniform": (_RANGE, ()),
+    "uniform": (_RANGE, ()),
+    "q_uniform": (_RANGE, ("q",)),
+    "log_uniform_values": (_RANGE, ()),
+    "q_log_uniform_values": (_RANGE, ("q",)),
+    "inv_log_uniform_values": (_RANGE, ()),
+    "normal": ((), _BELL),
+    "q_normal": ((), (*_BELL, "q")),
+    "log_normal": ((), _BELL),
+    "q_log_normal": ((), (*_BELL, "q")),
+    "beta": ((), _SHAPES),
+    "q_beta": ((), (*_SHAPES, "q")),
+}
+#: distributions whose limits are exponents, and what to write instead
+EXPONENTS: dict[str, str] = {
+    "log_uniform": "log_uniform_values",
+    "q_log_uniform": "q_log_uniform_values",
+    "inv_log_uniform": "inv_log_uniform_values",
+}
+
+MACROS: tuple[str, ...] = (
+    "env", "interpreter", "program", "args", "args_no_equals", "args_no_hyphens", "args_no_boolean_flags",
+    "args_json", "args_json_file", "args_append_hydra", "args_override_hydra",
+)  # fmt: skip

@@ -1,0 +1,178 @@
+"""Checks the `parameters` of a spec, at every depth; the space they describe is made elsewhere."""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Mapping
+from typing import Any
+
+from swath.sweeps.distributions import is_number
+from swath.sweeps.spec import keys
+from swath.sweeps.spec.faults import nearest
+from swath.sweeps.spec.loader import Path
+from swath.sweeps.spec.reader import Reader, shown
+
+_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_.-]*")
+_FORMS = "value, values, min and max, distribution, or parameters"
+
+
+def read_parameters(read: Reader, data: Mapping[str, Any]) -> dict[str, Any]:
+    """The checked `parameters`, as they are."""
+    if "parameters" not in data:
+        read.fault(
+            ("parameters",),
+            "the key is missing",
+            "say what to search: parameters: {lr: {min: 0.001, max: 0.1}}",
+        )
+    parameters = read.mapping(data, "parameters")
+    if parameters is not None:
+        _check_all(read, parameters, ("parameters",))
+    return parameters or {}
+
+
+def _check_all(read: Reader, parameters: Mapping[str, Any], path: Path) -> None:
+    if not parameters:
+        read.fault(path, "must hold at least one parameter")
+    for name, parameter in parameters.items():
+        here = (*path, name)
+        if not _NAME.fullmatch(name):
+            read.fault(
+                here,
+                f"'{name}' is no parameter name",
+                "letters, digits and _ . - are allowed, a letter or _ first",
+            )
+        if not isinstance(parameter, dict):
+            hint = f"write {{value: {parameter}}} for a constant" if parameter is not None else f"it needs {_FORMS}"
+            hint = f"write {{values: {parameter}}}" if isinstance(parameter, list) else hint
+            read.fault(here, f"must hold keys and values, not {shown(parameter)}", hint)
+        else:
+            _check_one(read, parameter, here)
+
+
+def _check_one(read: Reader, parameter: dict[str, Any], path: Path) -> None:
+    if any(key in parameter for key in keys.PARAMETER_LATER):
+        read.keys(parameter, path, keys.PARAMETER, keys.PARAMETER_LATER)
+    elif "parameters" in parameter:
+        read.keys(parameter, path, ("parameters",))
+        inner = read.mapping(parameter, "parameters", path)
+        if inner is not None:
+            _check_all(read, inner, (*path, "parameters"))
+    else:
+        name = _distribution(read, parameter, path)
+        if name is not None:
+            _check_keys(read, parameter, path, name)
+            _check_values(read, parameter, path, name)
+
+
+def _distribution(read: Reader, parameter: dict[str, Any], path: Path) -> str | None:
+    """The distribution, given or worked out from the keys."""
+    if "distribution" in parameter:
+        return _named_distribution(read, parameter, path)
+    if "value" in parameter:
+        return "constant"
+    if "values" in parameter:
+        return "categorical"
+    if "min" in parameter or "max" in parameter:
+        whole = all(isinstance(parameter.get(end), int) for end in ("min", "max"))
+        return "int_uniform" if whole else "uniform"
+    unknown = [key for key in parameter if key not in keys.PARAMETER]
+    if unknown:
+        read.keys(parameter, path, keys.PARAMETER)
+    else:
+        read.fault(path, "says no values", f"it needs {_FORMS}")
+    return None
+
+
+def _named_distribution(read: Reader, parameter: dict[str, Any], path: Path) -> str | None:
+    name, here = parameter["distribution"], (*path, "distribution")
+    if name in keys.EXPONENTS:
+        read.fault(here, f"{name} takes exponents as limits", _replacement(parameter, name))
+        return None
+    if not isinstance(name, str) or name not in keys.DISTRIBUTIONS:
+        hint = nearest(str(name), keys.DISTRIBUTIONS) or f"known: {', '.join(keys.DISTRIBUTIONS)}"
+        read.fault(here, f"unknown distribution {shown(name)}", hint)
+        return None
+    return name
+
+
+def _replacement(parameter: dict[str, Any], name: str) -> str:
+    """The same range with real limits: e to the power of each exponent."""
+    limits = []
+    for end in ("min", "max"):
+        mirrored = name == "inv_log_uniform"
+        value = parameter.get({"min": "max", "max": "min"}[end] if mirrored else end)
+        if is_number(value) and abs(value) < 700:
+            limits.append(f"{end}: {math.exp(-value if mirrored else value):.6g}")
+        else:
+            limits.append(f"{end}: ...")
+    return f"use distribution: {keys.EXPONENTS[name]} with the real limits, {', '.join(limits)}"
+
+
+def _check_keys(read: Reader, parameter: dict[str, Any], path: Path, name: str) -> None:
+    needed, allowed = keys.DISTRIBUTIONS[name]
+    for key in needed:
+        if key not in parameter:
+            read.fault(path, f"{name} needs '{key}'")
+    known = ("distribution", *needed, *allowed)
+    for key in parameter:
+        if key in known:
+            continue
+        hint = nearest(key, known)
+        if key == "q" and "distribution" not in parameter and "min" in parameter:
+            hint = "add distribution: q_uniform (or q_log_uniform_values)"
+        elif key in keys.PARAMETER:
+            hint = f"{name} takes {', '.join(known)}"
+        read.fault((*path, key), f"'{key}' does not belong to {name}", hint or f"{name} takes {', '.join(known)}")
+
+
+def _check_values(read: Reader, parameter: dict[str, Any], path: Path, name: str) -> None:
+    if name.startswith("categorical"):
+        _check_options(read, parameter, path)
+    elif "min" in keys.DISTRIBUTIONS[name][0]:
+        _check_range(read, parameter, path, name)
+    else:
+        read.number(parameter, "mu", path)
+        read.number(parameter, "sigma", path, least=0)
+        read.number(parameter, "a", path, above=0)
+        read.number(parameter, "b", path, above=0)
+    read.number(parameter, "q", path, above=0)
+
+
+def _check_range(read: Reader, parameter: dict[str, Any], path: Path, name: str) -> None:
+    above = 0 if "log" in name else None
+    low = read.number(parameter, "min", path, above=above)
+    high = read.number(parameter, "max", path)
+    if low is None or high is None:
+        return
+    if name == "int_uniform":
+        for end, value in (("min", low), ("max", high)):
+            if value != int(value):
+                read.fault((*path, end), f"must be a whole number, not {value}", "or use distribution: uniform")
+    if not low < high:
+        hint = f"write value: {low}" if low == high else "swap them"
+        read.fault(path, f"min {low} is not below max {high}", hint)
+    elif not math.isfinite(float(high) - float(low)):
+        read.fault(path, "the range is wider than a float can hold", "narrow it")
+
+
+def _check_options(read: Reader, parameter: dict[str, Any], path: Path) -> None:
+    values = parameter.get("values")
+    if "values" in parameter and (not isinstance(values, list) or not values):
+        hint = f"write values: [{values}]" if isinstance(values, (str, int, float)) else "list at least one value"
+        read.fault((*path, "values"), f"must be a list of values, not {shown(values)}", hint)
+    if "probabilities" in parameter:
+        _check_probabilities(read, parameter["probabilities"], values, (*path, "probabilities"))
+
+
+def _check_probabilities(read: Reader, weights: Any, values: Any, path: Path) -> None:
+    if not isinstance(weights, list) or not all(is_number(weight) and weight >= 0 for weight in weights):
+        read.fault(path, f"must be a list of numbers of at least 0, not {shown(weights)}")
+    elif isinstance(values, list) and len(values) != len(weights):
+        read.fault(path, f"there are {len(values)} values and {len(weights)} probabilities", "give each value one")
+    elif not math.isclose(sum(weights), 1.0, abs_tol=1e-6):
+        total = sum(weights)
+        scaled = (
+            f"divide each by {total:g}: {[round(w / total, 6) for w in weights]}" if total else "make them sum to 1"
+        )
+        read.fault(path, f"the probabilities sum to {total:g}, not to 1", scaled)

@@ -1,0 +1,145 @@
+"""The JSON Schema of a sweep file, for editors; `parse` is stricter and is what decides."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from swath.sweeps.spec import keys
+
+Schema = dict[str, Any]
+
+_NUMBER: Schema = {"type": "number"}
+_TEXT: Schema = {"type": "string", "minLength": 1}
+_POSITIVE: Schema = {"type": "number", "exclusiveMinimum": 0}
+_PARAMETER_TYPES: dict[str, Schema] = {
+    "value": {},
+    "values": {"type": "array", "minItems": 1},
+    "probabilities": {"type": "array", "items": {"type": "number", "minimum": 0}},
+    "min": _NUMBER,
+    "max": _NUMBER,
+    "mu": _NUMBER,
+    "sigma": {"type": "number", "minimum": 0},
+    "q": _POSITIVE,
+    "a": _POSITIVE,
+    "b": _POSITIVE,
+}
+
+
+def json_schema() -> Schema:
+    """JSON Schema (draft 2020-12) with a description of every key."""
+    return {
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        "title": "swath sweep",
+        "description": "A hyperparameter sweep.",
+        **_object(keys.TOP, _top_types(), required=["method", "parameters"]),
+        "$defs": {
+            "parameters": {
+                "type": "object",
+                "minProperties": 1,
+                "additionalProperties": False,
+                "patternProperties": {"^[A-Za-z_][A-Za-z0-9_.-]*$": {"$ref": "#/$defs/parameter"}},
+            },
+            "parameter": {"type": "object", "anyOf": _parameter_forms()},
+        },
+    }
+
+
+def _object(descriptions: dict[str, str], types: dict[str, Schema], required: list[str] | None = None) -> Schema:
+    properties = {key: {"description": text, **types[key]} for key, text in descriptions.items()}
+    needed = {"required": required} if required else {}
+    return {"type": "object", "properties": properties, "additionalProperties": False, **needed}
+
+
+def _top_types() -> dict[str, Schema]:
+    texts = (
+        "program",
+        "function",
+        "name",
+        "description",
+        "project",
+        "entity",
+        "job",
+        "image_uri",
+        "apiVersion",
+        "kind",
+    )
+    return {
+        **dict.fromkeys(texts, _TEXT),
+        "method": {"enum": list(keys.METHODS)},
+        "parameters": {"$ref": "#/$defs/parameters"},
+        "metric": _metric(),
+        "early_terminate": _early_terminate(),
+        "command": {"type": "array", "minItems": 1, "items": {"type": ["string", "number"]}},
+        "run_cap": {"type": "integer", "minimum": 1},
+        "seed": {"type": "integer", "minimum": 0},
+        "agents": {"type": "integer", "minimum": 1},
+        "resources": _resources(),
+        "retry": _retry(),
+        "controller": {"type": "object", "properties": {"type": {"enum": ["local", "cloud"]}}},
+        "scheduler": {"type": "object"},
+    }
+
+
+def _metric() -> Schema:
+    imputes: list[Any] = list(keys.IMPUTES)
+    types: dict[str, Schema] = {
+        "name": _TEXT,
+        "goal": {"enum": list(keys.GOALS), "default": "minimize"},
+        "target": _NUMBER,
+        "impute": {"enum": imputes, "default": "worst"},
+        "impute_while_running": {"enum": [*imputes, "false", False], "default": False},
+    }
+    return _object(keys.METRIC, types, required=["name"])
+
+
+def _early_terminate() -> Schema:
+    types: dict[str, Schema] = {
+        "type": {"const": "hyperband"},
+        "min_iter": {"type": "integer", "minimum": 1},
+        "max_iter": {"type": "integer", "minimum": 1},
+        "s": {"type": "integer", "minimum": 1},
+        "eta": {"type": "number", "exclusiveMinimum": 1, "default": 3},
+        "strict": {"type": "boolean", "default": True},
+    }
+    schema = _object(keys.HYPERBAND, types, required=["type"])
+    return {**schema, "oneOf": [{"required": ["min_iter"]}, {"required": ["max_iter", "s"]}]}
+
+
+def _resources() -> Schema:
+    memory = {
+        "anyOf": [
+            {"type": "integer", "minimum": 1},
+            {"type": "string", "pattern": "^ *[0-9.]+ *[kKmMgGtTpP]?i?[bB]? *$"},
+        ]
+    }
+    types: dict[str, Schema] = {"cpu": _POSITIVE, "gpu": {"type": "number", "minimum": 0}, "memory": memory}
+    return _object(keys.RESOURCES, types)
+
+
+def _retry() -> Schema:
+    types: dict[str, Schema] = {
+        "max": {"type": "integer", "minimum": 0, "default": 5},
+        "on": {"type": "array", "items": {"enum": list(keys.RETRY_ON)}},
+    }
+    return _object(keys.RETRY, types)
+
+
+def _parameter_forms() -> list[Schema]:
+    nested = _object(
+        {"parameters": keys.PARAMETER["parameters"]},
+        {"parameters": {"$ref": "#/$defs/parameters"}},
+        ["parameters"],
+    )
+    return [nested, *(_parameter_form(name) for name in keys.DISTRIBUTIONS)]
+
+
+def _parameter_form(name: str) -> Schema:
+    needed, allowed = keys.DISTRIBUTIONS[name]
+    guessed = name in ("constant", "categorical", "int_uniform", "uniform")
+    types: dict[str, Schema] = {**_PARAMETER_TYPES, "distribution": {"const": name}}
+    if name == "int_uniform":
+        types |= {"min": {"type": "integer"}, "max": {"type": "integer"}}
+    if "log_uniform" in name:
+        types["min"] = _POSITIVE
+    descriptions = {key: keys.PARAMETER[key] for key in ("distribution", *needed, *allowed)}
+    return {"title": name, **_object(descriptions, types, [*needed, *([] if guessed else ["distribution"])])}
