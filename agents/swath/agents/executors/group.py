@@ -1,0 +1,117 @@
+"""Process groups of trials: the file that names one, signals to all of it, and orphans whose agent has died."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import socket
+from collections.abc import Iterable
+from pathlib import Path
+
+import msgspec
+import psutil
+
+#: How far the start time of one and the same process may differ between two readings (the clock may be set meanwhile).
+_SAME_START_S = 2.0
+
+
+class Mark(msgspec.Struct, frozen=True):
+    """Which process group runs an attempt. `pid` leads it; `create_time` and `boot` tell it from a later namesake."""
+
+    pid: int
+    pgid: int
+    create_time: float
+    host: str
+    boot: str
+
+
+def mark_path(run_dir: Path, attempt: int) -> Path:
+    """`<attempt>.pid`, there while a child runs."""
+    return run_dir / f"{attempt:04d}.pid"
+
+
+def boot_id() -> str:
+    """Names the machine's present boot, as far as it can be told."""
+    with contextlib.suppress(OSError):
+        return Path("/proc/sys/kernel/random/boot_id").read_text().strip()
+    return str(int(psutil.boot_time()))
+
+
+def write_mark(run_dir: Path, attempt: int, pid: int) -> None:
+    """Say that the group led by `pid` runs the attempt; nothing when it has ended already."""
+    try:
+        created = psutil.Process(pid).create_time()
+    except psutil.Error:
+        return
+    mark = Mark(pid, pid, created, socket.gethostname(), boot_id())
+    path = mark_path(run_dir, attempt)
+    draft = path.with_suffix(f".pid.{os.getpid()}")
+    draft.write_bytes(msgspec.json.encode(mark))
+    draft.replace(path)
+
+
+def remove_mark(run_dir: Path, attempt: int) -> None:
+    mark_path(run_dir, attempt).unlink(missing_ok=True)
+
+
+def signal_group(pgid: int, number: int) -> bool:
+    """Send a signal to a whole group; False when nobody is left in it."""
+    try:
+        os.killpg(pgid, number)
+    except (ProcessLookupError, PermissionError):
+        return False
+    return True
+
+
+def descendants(pid: int) -> list[psutil.Process]:
+    """The children of `pid` and theirs, also those that went into a group of their own (as `torchrun`'s workers do)."""
+    try:
+        return psutil.Process(pid).children(recursive=True)
+    except psutil.Error:
+        return []
+
+
+def kill_all(processes: Iterable[psutil.Process]) -> None:
+    """SIGKILL each of them that is still the process it was."""
+    for process in processes:
+        with contextlib.suppress(psutil.Error):
+            process.kill()
+
+
+def reap_orphan(run_dir: Path, attempt: int) -> bool:
+    """Kill the process group of an attempt whose agent died; True when something was still alive.
+
+    Does nothing when the group ran on another machine or before the last boot, or when its number belongs to another
+    process by now. The caller must be sure that the agent has lost its lease.
+    """
+    mark = _read_mark(mark_path(run_dir, attempt))
+    if mark is None or mark.host != socket.gethostname():
+        return False
+    alive = mark.boot == boot_id() and mark.pgid != os.getpgrp() and _is_ours(mark) and _kill_group(mark)
+    remove_mark(run_dir, attempt)
+    return alive
+
+
+def _read_mark(path: Path) -> Mark | None:
+    try:
+        return msgspec.json.decode(path.read_bytes(), type=Mark)
+    except (OSError, msgspec.MsgspecError):
+        return None
+
+
+def _is_ours(mark: Mark) -> bool:
+    """A living leader must be the one that was marked; without a leader the group can only be the old one's rest."""
+    try:
+        return abs(psutil.Process(mark.pid).create_time() - mark.create_time) <= _SAME_START_S
+    except psutil.NoSuchProcess:
+        return True
+    except psutil.Error:
+        return False
+
+
+def _kill_group(mark: Mark) -> bool:
+    strays = descendants(mark.pid)
+    alive = signal_group(mark.pgid, signal.SIGKILL)
+    kill_all(strays)
+    return alive

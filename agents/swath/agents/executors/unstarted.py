@@ -1,0 +1,39 @@
+"""The execution of an attempt that could not be started at all; it is over before it began."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from swath.agents.executors.output import AgentLog
+from swath.agents.protocol import Ending, Outcome
+from swath.tracking.clock import Clock
+
+
+class NotStarted:
+    """The `Execution` of what could not be started: failed, with the reason."""
+
+    def __init__(self, error: str, run_dir: Path, attempt: int, clock: Clock) -> None:
+        self._error = error
+        self._log = AgentLog(run_dir, attempt)
+        self._clock = clock
+
+    @property
+    def pids(self) -> tuple[int, ...]:
+        return ()
+
+    def wait(self) -> Outcome:
+        self._log.finish(self._clock.now(), None, None, self._error)
+        self._log.close()
+        return Outcome("failed", error=self._error)
+
+    def stop(self, reason: str, ending: Ending = "stopped") -> None:
+        """It has ended."""
+
+    def terminate(self, reason: str, ending: Ending = "killed") -> None:
+        """It has ended."""
+
+    def kill(self, reason: str, ending: Ending = "killed") -> None:
+        """It has ended."""
+
+    def interrupt(self) -> None:
+        """Nothing runs here."""

@@ -1,0 +1,206 @@
+"""The agent's pulse: the one thread of this wing. It delivers a running trial's new bytes and carries out the verdicts.
+
+The agent's main thread says `begin` and `end`; between them the pulse reports. It holds its lock while a report is on
+its way, so that `end` and an inline trial's own `beat` never report at the same time as the thread does.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import select
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+
+from swath.agents.executors.base import Execution
+from swath.agents.protocol import Chunk, Job, Lease, TrialSource, Verdict
+from swath.tracking.clock import Clock
+from swath.tracking.errors import LeaseLost, RetryLater
+from swath.tracking.runlog import HEADER_SIZE, read_from
+
+logger = logging.getLogger("swath.agents")
+
+#: Between two looks at the logs of a running trial, where reports can stop it early and where they cannot.
+EAGER_S = 0.05
+EASY_S = 0.25
+#: Bytes of one report.
+MOST_BYTES = 4 * 1024 * 1024
+_FIRST_PAUSE_S = 0.1
+_LONGEST_PAUSE_S = 5.0
+
+
+class Shipment:
+    """What of one attempt's segments was delivered, and what is new."""
+
+    def __init__(self, run_dir: Path, attempt: int) -> None:
+        self._run_dir = run_dir
+        self._prefix = f"{attempt:04d}"
+        self._delivered: dict[str, int] = {}
+
+    def pending(self) -> list[Chunk]:
+        """The bytes that are new since the last `delivered`, in chunks of at most `MOST_BYTES`."""
+        return [chunk for name in self._segments() for chunk in self._new_in(name)]
+
+    def delivered(self, chunks: Sequence[Chunk]) -> None:
+        for chunk in chunks:
+            self._delivered[chunk.segment] = chunk.offset + len(chunk.data)
+
+    def _segments(self) -> list[str]:
+        try:
+            names = os.listdir(self._run_dir)
+        except FileNotFoundError:
+            return []
+        prefix = self._prefix
+        after = len(prefix)
+        return sorted(
+            name for name in names if name.startswith(prefix) and name.endswith(".log") and name[after] in ".-"
+        )
+
+    def _new_in(self, name: str) -> Iterator[Chunk]:
+        offset = self._delivered.get(name, HEADER_SIZE)
+        data = read_from(self._run_dir / name, offset)
+        for start in range(0, len(data), MOST_BYTES):
+            yield Chunk(name, offset + start, data[start : start + MOST_BYTES])
+
+
+def loads(chunks: Sequence[Chunk]) -> Iterator[list[Chunk]]:
+    """`chunks` in groups that fit one report each."""
+    load: list[Chunk] = []
+    size = 0
+    for chunk in chunks:
+        if load and size + len(chunk.data) > MOST_BYTES:
+            yield load
+            load, size = [], 0
+        load.append(chunk)
+        size += len(chunk.data)
+    if load:
+        yield load
+
+
+class Beat:
+    """One attempt under the pulse: its lease, its shipment, and when it was last heard of."""
+
+    def __init__(self, lease: Lease, job: Job, run_dir: Path, execution: Execution, now: float) -> None:
+        self.lease = lease
+        self.lease_s = job.lease_s
+        self.shipment = Shipment(run_dir, lease.attempt)
+        self.execution = execution
+        self.renewed = now
+        self.not_before = 0.0
+        self.pause = 0.0
+        self.lost: str | None = None
+        self.verdict = Verdict()
+
+
+class Pulse:
+    """Reports on one attempt at a time. A report that fails for reasons nobody foresaw ends the attempt and is kept in
+    `fault` for the agent's main thread to raise: the pulse never stops in silence.
+    """
+
+    def __init__(self, source: TrialSource, clock: Clock) -> None:
+        self._source = source
+        self._clock = clock
+        self._lock = threading.RLock()
+        self._closed = threading.Event()
+        self._interval = EASY_S
+        self._beat: Beat | None = None
+        self._thread = threading.Thread(target=self._run, name="swath-pulse", daemon=True)
+        self._watched: tuple[int, Callable[[], None]] | None = None
+        self.fault: Exception | None = None
+        self._delivering_in: int | None = None
+
+    def start(self, job: Job) -> None:
+        self._interval = min(EAGER_S if job.decides else EASY_S, job.lease_s / 3)
+        self._thread.start()
+
+    def close(self) -> None:
+        self._closed.set()
+        if self._thread.is_alive():
+            self._thread.join()
+
+    def begin(self, lease: Lease, job: Job, run_dir: Path, execution: Execution) -> None:
+        """Report on this attempt from now on."""
+        self._beat = Beat(lease, job, run_dir, execution, self._clock.monotonic())
+
+    def end(self) -> Beat:
+        """Report on it no more; what was not delivered is left to the caller."""
+        with self._lock:
+            beat, self._beat = self._beat, None
+        assert beat is not None
+        return beat
+
+    def beat(self) -> None:
+        """Deliver what there is now and carry out the verdict, before this call returns."""
+        with self._lock:
+            if self._beat is not None:
+                self._tick(self._beat)
+
+    def delivering_here(self) -> bool:
+        """Whether the calling thread is inside the source now: a signal handler must not raise through it."""
+        return self._delivering_in == threading.get_ident()
+
+    def watch(self, fd: int, on_close: Callable[[], None]) -> None:
+        """Call `on_close` once, from the pulse's thread, when the other end of the pipe `fd` is closed."""
+        self._watched = (fd, on_close)
+
+    def _run(self) -> None:
+        while not self._closed.wait(self._interval):
+            self._look_at_pipe()
+            if self._beat is None:
+                continue
+            with self._lock:
+                if self._beat is not None:
+                    self._tick(self._beat)
+
+    def _look_at_pipe(self) -> None:
+        if self._watched is None:
+            return
+        fd, on_close = self._watched
+        if select.select([fd], [], [], 0)[0] and not os.read(fd, 64):
+            self._watched = None
+            on_close()
+
+    def _tick(self, beat: Beat) -> None:
+        try:
+            self._deliver(beat, self._clock.monotonic())
+        except Exception as error:
+            self.fault = error
+            beat.lost = f"reporting failed: {type(error).__name__}: {error}"
+            beat.execution.terminate(beat.lost, "preempted")
+
+    def _deliver(self, beat: Beat, now: float) -> None:
+        """Report when there is something new or the lease wants renewing; bytes not taken now are sent later."""
+        if beat.lost is not None or now < beat.not_before:
+            return
+        chunks = beat.shipment.pending()
+        if not chunks and now - beat.renewed < beat.lease_s / 3:
+            return
+        self._delivering_in = threading.get_ident()
+        try:
+            for load in list(loads(chunks)) or [[]]:
+                self._report(beat, load)
+            beat.pause = 0.0
+        except RetryLater as error:
+            beat.pause = min(max(_FIRST_PAUSE_S, 2 * beat.pause), _LONGEST_PAUSE_S)
+            beat.not_before = now + beat.pause
+            logger.info("report on %s postponed for %.1f s: %s", beat.lease.run_id, beat.pause, error.message)
+        except LeaseLost as error:
+            beat.lost = error.message
+            beat.execution.kill(f"another attempt has the trial: {error.message}")
+        finally:
+            self._delivering_in = None
+
+    def _report(self, beat: Beat, load: Sequence[Chunk]) -> None:
+        verdict = self._source.report(beat.lease, load)
+        beat.shipment.delivered(load)
+        beat.renewed = self._clock.monotonic()
+        if verdict.action != "continue" and beat.verdict.action != verdict.action:
+            beat.verdict = verdict
+            self._carry_out(beat.execution, verdict)
+
+    def _carry_out(self, execution: Execution, verdict: Verdict) -> None:
+        if verdict.action == "stop":
+            execution.stop(verdict.reason)
+        else:
+            execution.terminate(verdict.reason)
