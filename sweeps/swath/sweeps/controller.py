@@ -138,10 +138,14 @@ class Controller:
     def _offer(self, step: Step, agent_id: str, request: str) -> Offer:
         if not self._has_joined(step, agent_id):
             raise NotFound(f"no agent {agent_id!r} has joined sweep {self.sweep_id}", "join before asking for trials")
-        again = ledger.trial_by_request(step.connection, self.sweep_id, agent_id, request)
-        if again is not None:
-            return _assignment(again)
-        losses.reap_expired(step, self._lease_s)
+        found = ledger.candidates(step.connection, self.sweep_id, agent_id, request, step.now)
+        running = [trial for trial in found if trial.state is TrialState.RUNNING]
+        for trial in running:
+            if trial.agent_id == agent_id and trial.request == request:
+                return _assignment(trial)
+        if running:
+            losses.reap_expired(step, self._lease_s)
+            found = ledger.candidates(step.connection, self.sweep_id, agent_id, request, step.now)
         match step.sweep.state:
             case SweepState.FINISHED | SweepState.CANCELLED:
                 return Over(step.sweep.reason or f"the sweep is {step.sweep.state}")
@@ -151,10 +155,7 @@ class Controller:
             case SweepState.FINISHING:
                 endings.finish_if_done(step)
                 return Over(f"the sweep hands out no more trials: {step.sweep.reason}")
-        trial = ledger.next_queued(step.connection, self.sweep_id)
-        if trial is not None:
-            return self._lease(step, trial, agent_id, request)
-        trial = self._make(step)
+        trial = found[0] if found else self._make(step)
         if trial is not None:
             return self._lease(step, trial, agent_id, request)
         return self._nothing_left(step, agent_id)
@@ -182,7 +183,7 @@ class Controller:
         return TrialRow(
             run_id=f"{self.sweep_id}-{number}", sweep_id=self.sweep_id, number=number, name=f"{sweep.name}-{number}",
             state=TrialState.QUEUED, reason="", suggested=suggestion.reason, config=suggestion.config,
-            point=step.plan.space.point_hash(suggestion.config), version=sweep.version, created=step.now,
+            point=step.plan.point_of(suggestion), version=sweep.version, created=step.now,
         )  # fmt: skip
 
     def _lease(self, step: Step, trial: TrialRow, agent_id: str, request: str) -> Assignment:

@@ -71,6 +71,13 @@ class TrialRow(msgspec.Struct, frozen=True):
 
 _SWEEP_COLUMNS = [column.name for column in sweeps.columns]
 _TRIAL_COLUMNS = [column.name for column in trials.columns]
+# Rows are read by position, which is the order of the structs' fields as well: a test compares the two.
+_SWEEP_STATE = _SWEEP_COLUMNS.index("state")
+_SWEEP_LISTS = (_SWEEP_COLUMNS.index("metrics_seen"), _SWEEP_COLUMNS.index("warned"))
+_TRIAL_STATE, _TRIAL_CONFIG = _TRIAL_COLUMNS.index("state"), _TRIAL_COLUMNS.index("config")
+_FIXED = {"id", "run_id", "sweep_id", "number", "name", "spec", "origin", "cwd", "seed", "config", "point", "suggested", "created"}
+_SWEEP_CHANGES = [name for name in _SWEEP_COLUMNS if name not in _FIXED]
+_TRIAL_CHANGES = [name for name in _TRIAL_COLUMNS if name not in _FIXED]
 _P = sa.bindparam
 
 _advance = Statement(
@@ -80,33 +87,26 @@ _advance = Statement(
     .returning(*sweeps.columns)
 )
 _insert_sweep = insert_into(sweeps)
-_update_sweep = update_by(sweeps, "id", *_SWEEP_COLUMNS[1:])
+_update_sweep = update_by(sweeps, "id", *_SWEEP_CHANGES)
 _insert_trial = insert_into(trials)
-_update_trial = update_by(trials, "run_id", *_TRIAL_COLUMNS[1:])
+_update_trial = update_by(trials, "run_id", *_TRIAL_CHANGES)
 _select_trial = Statement(sa.select(trials).where(trials.c.run_id == _P("run_id")))
 _of_sweep = trials.c.sweep_id == _P("sweep_id")
+_alive = sa.and_(_of_sweep, trials.c.ended.is_(None))
 _RUNNING: sa.ColumnElement[str] = sa.literal_column("'running'")
 _QUEUED: sa.ColumnElement[str] = sa.literal_column("'queued'")
-_select_by_request = Statement(
-    sa.select(trials).where(
-        _of_sweep,
-        trials.c.state == _RUNNING,
-        trials.c.agent_id == _P("agent_id"),
-        trials.c.request == _P("request"),
-    )
-)
-_select_queued = Statement(
+_is_expired = sa.and_(trials.c.state == _RUNNING, trials.c.expires < _P("now"))
+_is_answer = sa.and_(trials.c.state == _RUNNING, trials.c.agent_id == _P("agent_id"), trials.c.request == _P("request"))
+_select_candidates = Statement(
     sa.select(trials)
-    .where(_of_sweep, trials.c.state == _QUEUED)
-    .order_by(trials.c.version, trials.c.number)
-    .limit(sa.literal_column("1"))
+    .where(_alive, sa.or_(trials.c.state == _QUEUED, _is_expired, _is_answer))
+    .order_by(trials.c.state.desc(), trials.c.version, trials.c.number)
+    .limit(sa.literal_column("100"))
 )
-_select_expired = Statement(
-    sa.select(trials).where(_of_sweep, trials.c.state == _RUNNING, trials.c.expires < _P("now"))
-)
+_select_expired = Statement(sa.select(trials).where(_alive, _is_expired))
 _count_live = Statement(
     sa.select(trials.c.state, sa.func.count())
-    .where(_of_sweep, trials.c.state.in_([_RUNNING, _QUEUED]))
+    .where(_alive, trials.c.state.in_([_RUNNING, _QUEUED]))
     .group_by(trials.c.state)
 )
 _select_changed = Statement(
@@ -128,12 +128,12 @@ _see_agent = update_by(agents, "id", "seen", "state")
 
 def insert_sweep(connection: sa.Connection, row: SweepRow) -> None:
     """Add a sweep."""
-    _insert_sweep(connection, id=row.id, **_sweep_columns(row))
+    _insert_sweep(connection, **_sweep_columns(row, _SWEEP_COLUMNS))
 
 
 def update_sweep(connection: sa.Connection, row: SweepRow) -> None:
-    """Overwrite a sweep."""
-    _update_sweep(connection, id_=row.id, **_sweep_columns(row))
+    """Store what has changed of a sweep."""
+    _update_sweep(connection, id_=row.id, **_sweep_columns(row, _SWEEP_CHANGES))
 
 
 def advance(connection: sa.Connection, sweep_id: str) -> SweepRow | None:
@@ -157,12 +157,12 @@ def all_sweeps(connection: sa.Connection) -> list[SweepRow]:
 
 def insert_trial(connection: sa.Connection, row: TrialRow) -> None:
     """Add a trial. Raises `sqlalchemy.exc.IntegrityError` when its number is taken."""
-    _insert_trial(connection, run_id=row.run_id, **_trial_columns(row))
+    _insert_trial(connection, **_trial_columns(row, _TRIAL_COLUMNS) | {"config": json.dumps(row.config)})
 
 
 def update_trial(connection: sa.Connection, row: TrialRow) -> None:
-    """Overwrite a trial."""
-    _update_trial(connection, run_id_=row.run_id, **_trial_columns(row))
+    """Store what has changed of a trial."""
+    _update_trial(connection, run_id_=row.run_id, **_trial_columns(row, _TRIAL_CHANGES))
 
 
 def get_trial(connection: sa.Connection, run_id: str) -> TrialRow | None:
@@ -171,18 +171,14 @@ def get_trial(connection: sa.Connection, run_id: str) -> TrialRow | None:
     return _trial(row) if row else None
 
 
-def trial_by_request(
-    connection: sa.Connection, sweep_id: str, agent_id: str, request: str
-) -> TrialRow | None:
-    """The running trial that answered this agent's call `request`, if it still has it."""
-    row = _select_by_request(connection, sweep_id=sweep_id, agent_id=agent_id, request=request).fetchone()
-    return _trial(row) if row else None
+def candidates(connection: sa.Connection, sweep_id: str, agent_id: str, request: str, now: float) -> list[TrialRow]:
+    """All that matters to an agent that asks for a trial, in one look.
 
-
-def next_queued(connection: sa.Connection, sweep_id: str) -> TrialRow | None:
-    """The trial that was requeued first."""
-    row = _select_queued(connection, sweep_id=sweep_id).fetchone()
-    return _trial(row) if row else None
+    First running trials: the one that answered this very call already, and those whose lease ran out before `now`; then
+    queued ones, in the order in which they were requeued. No more than a hundred.
+    """
+    rows = _select_candidates(connection, sweep_id=sweep_id, agent_id=agent_id, request=request, now=now).fetchall()
+    return [_trial(row) for row in rows]
 
 
 def expired(connection: sa.Connection, sweep_id: str, now: float) -> list[TrialRow]:
@@ -274,32 +270,28 @@ def set_agent_state(connection: sa.Connection, agent_id: str, state: str) -> Non
     connection.execute(sa.update(agents).where(agents.c.id == agent_id).values(state=state))
 
 
-def _sweep_columns(row: SweepRow) -> dict[str, Any]:
-    columns = {name: getattr(row, name) for name in _SWEEP_COLUMNS[1:]}
-    return columns | {
-        "metrics_seen": json.dumps(row.metrics_seen),
-        "warned": json.dumps(row.warned),
-        "state": str(row.state),
-    }
+def _sweep_columns(row: SweepRow, names: Sequence[str]) -> dict[str, Any]:
+    columns = {name: getattr(row, name) for name in names}
+    columns |= {"metrics_seen": json.dumps(row.metrics_seen), "warned": json.dumps(row.warned), "state": row.state.value}
+    return columns
 
 
-def _trial_columns(row: TrialRow) -> dict[str, Any]:
-    columns = {name: getattr(row, name) for name in _TRIAL_COLUMNS[1:]}
-    columns["config"] = json.dumps(row.config)
-    columns["state"] = str(row.state)
+def _trial_columns(row: TrialRow, names: Sequence[str]) -> dict[str, Any]:
+    columns = {name: getattr(row, name) for name in names}
+    columns["state"] = row.state.value
     return columns
 
 
 def _sweep(row: Sequence[Any]) -> SweepRow:
-    values = dict(zip(_SWEEP_COLUMNS, row, strict=True))
-    values["state"] = SweepState(values["state"])
-    values["metrics_seen"] = tuple(json.loads(values["metrics_seen"]))
-    values["warned"] = tuple(json.loads(values["warned"]))
-    return SweepRow(**values)
+    values = list(row)
+    values[_SWEEP_STATE] = SweepState(values[_SWEEP_STATE])
+    for place in _SWEEP_LISTS:
+        values[place] = tuple(json.loads(values[place]))
+    return SweepRow(*values)
 
 
 def _trial(row: Sequence[Any]) -> TrialRow:
-    values = dict(zip(_TRIAL_COLUMNS, row, strict=True))
-    values["state"] = TrialState(values["state"])
-    values["config"] = json.loads(values["config"])
-    return TrialRow(**values)
+    values = list(row)
+    values[_TRIAL_STATE] = TrialState(values[_TRIAL_STATE])
+    values[_TRIAL_CONFIG] = json.loads(values[_TRIAL_CONFIG])
+    return TrialRow(*values)

@@ -60,7 +60,7 @@ def lose(step: Step, trial: TrialRow, why: str) -> None:
     if trial.verdict != "continue":
         state = TrialState.STOPPED if trial.verdict == "stop" else TrialState.KILLED
         settled = Settlement(state, trial.verdict_reason)
-    elif run.ended is not None and run.exit_code == 0:
+    elif run.state == "finished":
         trial = msgspec.structs.replace(trial, exit_code=0)
         settled = Settlement(TrialState.FINISHED, f"ran to its end; then {why}")
     else:

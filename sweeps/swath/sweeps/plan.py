@@ -71,6 +71,11 @@ class Plan:
             self._catch_up(connection, sweep)
         return self._searcher.suggest(self._history, number, rng_for(sweep.seed, number))
 
+    def point_of(self, suggestion: Suggestion) -> str:
+        """The hash by which a point of a countable space is known again; "" where nobody asks."""
+        countable = self.space.size is not None and self.spec.method != "grid"
+        return self.space.point_hash(suggestion.config) if countable else ""
+
     def _catch_up(self, connection: sa.Connection, sweep: SweepRow) -> None:
         """Read what changed since the last time. The present version is not complete yet, so it is read again next time."""
         for trial in ledger.changed_since(connection, sweep.id, self._version):

@@ -63,9 +63,18 @@ trials = sa.Table(
     sa.Column("exit_code", sa.Integer),
     sa.Column("error", sa.Text, nullable=False),
     sa.UniqueConstraint("sweep_id", "number"),
-    sa.Index("trials_by_state", "sweep_id", "state", "version"),
     sa.Index("trials_by_version", "sweep_id", "version"),
-    sa.Index("trials_by_point", "sweep_id", "point"),
+    sqlite_with_rowid=False,
+)
+
+# Only trials that wait or run: few rows, so that handing one out costs the same however many have ended.
+sa.Index(
+    "trials_alive",
+    trials.c.sweep_id,
+    trials.c.state,
+    trials.c.version,
+    sqlite_where=trials.c.ended.is_(None),
+    postgresql_where=trials.c.ended.is_(None),
 )
 
 rungs = sa.Table(
@@ -76,6 +85,7 @@ rungs = sa.Table(
     sa.Column("run_id", sa.String, primary_key=True),
     sa.Column("value", sa.Float, nullable=False),
     sa.Column("best", sa.Float, nullable=False),
+    sqlite_with_rowid=False,
 )
 
 agents = sa.Table(

@@ -106,7 +106,7 @@ def _last_values(summary: dict[str, Any], rows: Iterable[records.Row]) -> dict[s
 
 
 def _ended(finish: records.Finish) -> dict[str, Any]:
-    state = "finished" if finish.exit_code == 0 else "failed"
+    state = "stopped" if finish.stopped else "finished" if finish.exit_code == 0 else "failed"
     return {"state": state, "ended": finish.time, "exit_code": finish.exit_code, "error": finish.error}
 
 

@@ -317,7 +317,8 @@ class Run:
                     self._console.stop()
                 if recorder.main:
                     now = self._clock.now()
-                    recorder.append(kinds.Finish(exit_code, now, error, recorder.dropped))
+                    stopped = recorder.stop_reason is not None
+                    recorder.append(kinds.Finish(exit_code, now, error, recorder.dropped, stopped=stopped))
                 recorder.close()
         self._finished = True
         process.closed(self)

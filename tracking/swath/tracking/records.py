@@ -68,6 +68,7 @@ class Finish(Record, frozen=True, tag=5):
     error: str = ""
     dropped: int = 0
     signal: int | None = None
+    stopped: bool = False
 
 
 class Update(Record, frozen=True, tag=6):

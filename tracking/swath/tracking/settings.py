@@ -46,7 +46,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     @staticmethod
     def from_environment(variables: Mapping[str, str] | None = None) -> Settings:
         """Read `SWATH_*`, and `WANDB_*` where swath's own variable is not set."""
-        env = os.environ if variables is None else variables
+        env = _own_of(os.environ) if variables is None else variables
 
         def said(name: str, other: str = "") -> str | None:
             return env.get(f"SWATH_{name}") or env.get(f"WANDB_{other or name}") or None
@@ -85,6 +85,11 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         if unknown:
             raise UsageError(f"there is no setting {unknown[0]!r}", f"the settings are {', '.join(sorted(known))}")
         return msgspec.structs.replace(self, **{name: value for name, value in given.items() if value is not None})
+
+
+def _own_of(environ: Mapping[str, str]) -> dict[str, str]:
+    """The variables that are meant for us: `init()` asks for thirty, and each question to `os.environ` encodes its key."""
+    return {name: environ[name] for name in environ if name.startswith(("SWATH_", "WANDB_", "RAY_ADDRESS"))}
 
 
 def _seconds(variables: Mapping[str, str], name: str, default: float) -> float:

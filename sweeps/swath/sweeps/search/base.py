@@ -45,10 +45,11 @@ class History:
     seen: set[str] = field(default_factory=set)
 
     def put(self, observation: Observation, point_hash: str) -> None:
-        """Add a trial, or what is new about it."""
+        """Add a trial, or what is new about it. The hash may be "" in a continuous space."""
         self.observations[observation.number] = observation
         self.changes.append(observation.number)
-        self.seen.add(point_hash)
+        if point_hash:
+            self.seen.add(point_hash)
 
 
 @dataclass(frozen=True)

@@ -19,6 +19,8 @@ def draw_unseen(space: SearchSpace, seen: set[str], draw: Callable[[], Config], 
 
     In a continuous space a point that comes again in every draw is given again: the space is as good as one point.
     """
+    if not seen:
+        return draw()
     for _ in range(_DRAWS):
         config = draw()
         if space.point_hash(config) not in seen:

@@ -11,8 +11,6 @@ import sqlalchemy as sa
 class Cursor(Protocol):
     """What is used of a driver's cursor (PEP 249)."""
 
-    def execute(self, text: str, values: Any, /) -> Any: ...
-
     def fetchone(self) -> tuple[Any, ...] | None: ...
 
     def fetchall(self) -> list[tuple[Any, ...]]: ...
@@ -36,8 +34,8 @@ class Statement:
         """Execute; the driver's cursor gives the rows as plain tuples."""
         text, order = self._text(connection)
         values = self._constants | values
-        cursor: Cursor = connection.connection.cursor()
-        cursor.execute(text, values if order is None else [values[name] for name in order])
+        sent = values if order is None else [values[name] for name in order]
+        cursor: Cursor = connection.connection.driver_connection.execute(text, sent)  # type: ignore[union-attr]
         return cursor
 
     def many(self, connection: sa.Connection, rows: Sequence[dict[str, Any]]) -> None:

@@ -31,6 +31,7 @@ runs = sa.Table(
     sa.Column("pid", sa.Integer, nullable=False),
     sa.Column("applied", sa.Text, nullable=False),
     sa.Index("runs_by_project", "project", "created"),
+    sqlite_with_rowid=False,
 )
 
 events = sa.Table(
@@ -43,7 +44,6 @@ events = sa.Table(
     sa.Column("subject", sa.String, nullable=False),
     sa.Column("payload", sa.Text, nullable=False),
     sa.Index("events_by_scope", "scope", "id"),
-    sqlite_autoincrement=True,
 )
 
 
