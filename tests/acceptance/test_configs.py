@@ -42,7 +42,7 @@ def test_a_ready_sweep_runs_to_its_end(name: str, tmp_path: Path) -> None:
 
 
 def _found_something_better(folder: Path, result: dict[str, Any]) -> None:
-    """The best is clearly better than the first, random trials; some bad trials were stopped, each for a stated reason."""
+    """The best is clearly better than the first, random trials; bad trials were stopped, each for a stated reason."""
     with Workspace(folder / ".swath") as workspace:
         trials = workspace.trials(result["sweep"])
     first = [trial.value for trial in trials[:10] if trial.value is not None]

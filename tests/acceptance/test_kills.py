@@ -1,4 +1,4 @@
-"""Real SIGKILLs of every kind of process, again and again: the counts are exact afterwards and every history is whole."""
+"""Real SIGKILLs of every kind of process, again and again: the counts are exact afterwards, every history is whole."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ from pathlib import Path
 
 import psutil
 import pytest
+from tests.acceptance.worlds import Folder, kill, processes, wait_until
 
 from swath.sweeps.workspace import Workspace
-from tests.acceptance.worlds import Folder, kill, processes, wait_until
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(280)]
 
@@ -50,8 +50,7 @@ def test_sigkill_of_sweep_run_itself_is_resumed_where_it_was(tmp_path: Path) -> 
     sweep = folder.create()
     for _ in range(ROUNDS):
         run = folder.sweep("run", "--resume", sweep, "--agents", "2", stdout=subprocess.DEVNULL)
-        before = _progress(folder, sweep)
-        wait_until(lambda before=before: _progress(folder, sweep) > before or run.poll() is not None, "something happens")
+        _wait_for_progress(folder, sweep, lambda run=run: run.poll() is not None)  # type: ignore[misc]
         run.kill()
         run.wait()
     folder.output("run", "--resume", sweep, "--agents", "2")
@@ -88,13 +87,17 @@ def _kill_while_running(folder: Folder, sweep: str, victims: Callable[[], list[p
     chance = random.Random(1)
     killed = 0
     while killed < ROUNDS:
-        seen = _progress(folder, sweep)
-        wait_until(lambda seen=seen: _progress(folder, sweep) > seen, "the sweep goes on")  # type: ignore[misc]
+        _wait_for_progress(folder, sweep)
         found = victims()
         if found and kill(chance.choice(found)):
             killed += 1
         assert folder.view(sweep).state != "finished", f"over after {killed} kills: give it more trials"
     return killed
+
+
+def _wait_for_progress(folder: Folder, sweep: str, over: Callable[[], bool] = lambda: False) -> None:
+    before = _progress(folder, sweep)
+    wait_until(lambda: _progress(folder, sweep) > before or over(), "the sweep goes on")
 
 
 def _progress(folder: Folder, sweep: str) -> int:
@@ -122,7 +125,7 @@ def test_a_zombie_agent_that_wakes_up_after_its_lease_was_taken_over_changes_not
     [child] = wait_until(lambda: list(processes(tmp_path, "train.py", "--x=")), "training starts")
     zombie.send_signal(signal.SIGSTOP)
     child.send_signal(signal.SIGSTOP)
-    output, _ = folder.sweep("agent", sweep, env=hasty).communicate(timeout=60)
+    folder.sweep("agent", sweep, env=hasty).communicate(timeout=60)
     folder.check_exact(sweep)
     before = folder.trials(sweep)
     zombie.send_signal(signal.SIGCONT)

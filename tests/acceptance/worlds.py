@@ -115,9 +115,9 @@ def processes(folder: Path, *words: str) -> Iterator[psutil.Process]:
     for process in psutil.process_iter():
         try:
             line = " ".join(process.cmdline())
-            if process.status() != psutil.STATUS_ZOMBIE and process.cwd() == str(folder):
-                if all(word in line for word in words):
-                    yield process
+            lives_here = process.status() != psutil.STATUS_ZOMBIE and process.cwd() == str(folder)
+            if lives_here and all(word in line for word in words):
+                yield process
         except psutil.Error:
             continue
 

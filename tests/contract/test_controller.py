@@ -1,4 +1,4 @@
-"""The controller keeps the laws of `TrialSource`: with agents that share its disk, and with agents that ship their bytes."""
+"""The controller keeps the laws of `TrialSource` for agents that ship the bytes of their logs."""
 
 from __future__ import annotations
 

@@ -69,7 +69,7 @@ class Job(msgspec.Struct, frozen=True):
 
 
 class Lease(msgspec.Struct, frozen=True):
-    """The right to write to a trial. `attempt` (1, 2, ...) is the fencing token: a later attempt ends an earlier lease."""
+    """The right to write to a trial. `attempt` (1, 2, ...) is the fencing token: a later one ends an earlier lease."""
 
     run_id: str
     attempt: int
@@ -151,7 +151,9 @@ class TrialSource(Protocol):
         """
         ...
 
-    def finish(self, lease: Lease, outcome: Outcome, chunks: Sequence[Chunk], request: str | None = None) -> Offer | None:
+    def finish(
+        self, lease: Lease, outcome: Outcome, chunks: Sequence[Chunk], request: str | None = None
+    ) -> Offer | None:
         """End the attempt with its last bytes, and release the lease.
 
         With `request`, also acquire the next trial in the same step (saves a round trip), else the answer is None.

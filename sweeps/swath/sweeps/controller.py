@@ -1,7 +1,7 @@
 """The only allocator of a sweep: leases out trials, takes their reports, decides, requeues, counts and finishes.
 
-It is code, not a process: on the embedded store every agent runs it under the store's write lock, with a server the server
-does. It keeps no truth of its own; what it remembers between calls is read again from the store when it is missing.
+It is code, not a process: on the embedded store every agent runs it under the store's write lock, with a server the
+server does. It keeps no truth of its own; what it remembers between calls is read again when it is missing.
 """
 
 from __future__ import annotations
@@ -46,8 +46,8 @@ PAUSED_WAIT_S = 1.0
 class Controller:
     """The `TrialSource` of one sweep over the store.
 
-    With `shared_disk` the agents write the run logs into the store's own folder; without, the bytes of their reports are
-    written there first. `lease_s`: a lease that was not renewed for so many seconds may be taken over.
+    With `shared_disk` the agents write the run logs into the store's own folder; without, the bytes of their reports
+    are written there first. `lease_s`: a lease that was not renewed for so many seconds may be taken over.
     """
 
     def __init__(
@@ -155,9 +155,9 @@ class Controller:
             case SweepState.FINISHING:
                 endings.finish_if_done(step)
                 return Over(f"the sweep hands out no more trials: {step.sweep.reason}")
-        trial = found[0] if found else self._make(step)
-        if trial is not None:
-            return self._lease(step, trial, agent_id, request)
+        wanted = found[0] if found else self._make(step)
+        if wanted is not None:
+            return self._lease(step, wanted, agent_id, request)
         return self._nothing_left(step, agent_id)
 
     def _nothing_left(self, step: Step, agent_id: str) -> Offer:
@@ -166,9 +166,7 @@ class Controller:
             return Over(step.sweep.reason)
         ledger.see_agent(step.connection, agent_id, step.now)
         came_back = losses.reap_dead(step)
-        return Wait(
-            0.0 if came_back else WAIT_S, "every trial is handed out; one whose agent dies would come back"
-        )
+        return Wait(0.0 if came_back else WAIT_S, "every trial is handed out; one whose agent dies would come back")
 
     def _make(self, step: Step) -> TrialRow | None:
         """A new trial, not yet stored; None when the sweep makes no more."""
@@ -214,9 +212,7 @@ class Controller:
     def _trial(self, step: Step, lease: Lease) -> TrialRow:
         trial = ledger.get_trial(step.connection, lease.run_id)
         if trial is None or trial.sweep_id != self.sweep_id:
-            raise NotFound(
-                f"sweep {self.sweep_id} has no trial {lease.run_id}", "ask for a trial with acquire"
-            )
+            raise NotFound(f"sweep {self.sweep_id} has no trial {lease.run_id}", "ask for a trial with acquire")
         return trial
 
     def _store(self, lease: Lease, chunks: Sequence[Chunk]) -> None:
@@ -242,25 +238,15 @@ class Controller:
 
 
 def _assignment(trial: TrialRow) -> Assignment:
-    return Assignment(
-        Lease(trial.run_id, trial.attempt, trial.agent_id), trial.number, trial.name, trial.config
-    )
+    return Assignment(Lease(trial.run_id, trial.attempt, trial.agent_id), trial.number, trial.name, trial.config)
 
 
 def _check_lease(trial: TrialRow, lease: Lease) -> None:
     """Raise `LeaseLost` unless `lease` is the one that owns the running trial."""
-    if (
-        trial.state is TrialState.RUNNING
-        and trial.attempt == lease.attempt
-        and trial.agent_id == lease.agent_id
-    ):
+    if trial.state is TrialState.RUNNING and trial.attempt == lease.attempt and trial.agent_id == lease.agent_id:
         return
-    now = (
-        f"it is {trial.state}" if trial.state in ENDED else f"attempt {trial.attempt} of it is {trial.state}"
-    )
-    raise LeaseLost(
-        f"attempt {lease.attempt} of trial {lease.run_id} has lost its lease: {now}", "drop the trial"
-    )
+    now = f"it is {trial.state}" if trial.state in ENDED else f"attempt {trial.attempt} of it is {trial.state}"
+    raise LeaseLost(f"attempt {lease.attempt} of trial {lease.run_id} has lost its lease: {now}", "drop the trial")
 
 
 def _unique(name: str, taken: set[str]) -> str:

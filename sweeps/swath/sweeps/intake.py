@@ -1,4 +1,4 @@
-"""Takes new bytes of a trial's log over: into the run's row, the trial's row and its rungs, and asks whether to stop it."""
+"""Takes new bytes of a trial's log over, into the rows of run, trial and rungs, and asks whether to stop the trial."""
 
 from __future__ import annotations
 
@@ -100,12 +100,7 @@ def _count(step: Step, trial: TrialRow, rows: list[records.Row]) -> TrialRow:
 
 def _check_target(step: Step, trial: TrialRow) -> None:
     metric = step.plan.spec.metric
-    if (
-        metric is None
-        or metric.target is None
-        or trial.best is None
-        or step.sweep.state is not SweepState.RUNNING
-    ):
+    if metric is None or metric.target is None or trial.best is None or step.sweep.state is not SweepState.RUNNING:
         return
     if not reports.better(metric.goal, metric.target, trial.best):
         reached = f"{trial.name} reached the target: {metric.name} {trial.best:g} (target {metric.target:g})"

@@ -75,7 +75,8 @@ _TRIAL_COLUMNS = [column.name for column in trials.columns]
 _SWEEP_STATE = _SWEEP_COLUMNS.index("state")
 _SWEEP_LISTS = (_SWEEP_COLUMNS.index("metrics_seen"), _SWEEP_COLUMNS.index("warned"))
 _TRIAL_STATE, _TRIAL_CONFIG = _TRIAL_COLUMNS.index("state"), _TRIAL_COLUMNS.index("config")
-_FIXED = {"id", "run_id", "sweep_id", "number", "name", "spec", "origin", "cwd", "seed", "config", "point", "suggested", "created"}
+_FIXED = {"id", "name", "spec", "origin", "cwd", "seed", "created"}
+_FIXED |= {"run_id", "sweep_id", "number", "config", "point", "suggested"}
 _SWEEP_CHANGES = [name for name in _SWEEP_COLUMNS if name not in _FIXED]
 _TRIAL_CHANGES = [name for name in _TRIAL_COLUMNS if name not in _FIXED]
 _P = sa.bindparam
@@ -110,18 +111,12 @@ _count_live = Statement(
     .group_by(trials.c.state)
 )
 _select_changed = Statement(
-    sa.select(trials)
-    .where(_of_sweep, trials.c.version > _P("version"))
-    .order_by(trials.c.version, trials.c.number)
+    sa.select(trials).where(_of_sweep, trials.c.version > _P("version")).order_by(trials.c.version, trials.c.number)
 )
 _insert_rung = insert_into(rungs)
-_delete_rungs = Statement(
-    sa.delete(rungs).where(rungs.c.sweep_id == _P("sweep_id"), rungs.c.run_id == _P("run_id"))
-)
+_delete_rungs = Statement(sa.delete(rungs).where(rungs.c.sweep_id == _P("sweep_id"), rungs.c.run_id == _P("run_id")))
 _select_rungs = Statement(
-    sa.select(rungs.c.run_id, rungs.c.value).where(
-        rungs.c.sweep_id == _P("sweep_id"), rungs.c.band == _P("band")
-    )
+    sa.select(rungs.c.run_id, rungs.c.value).where(rungs.c.sweep_id == _P("sweep_id"), rungs.c.band == _P("band"))
 )
 _see_agent = update_by(agents, "id", "seen", "state")
 
@@ -150,9 +145,7 @@ def get_sweep(connection: sa.Connection, sweep_id: str) -> SweepRow | None:
 
 def all_sweeps(connection: sa.Connection) -> list[SweepRow]:
     """Every sweep, oldest first."""
-    return [
-        _sweep(row) for row in connection.execute(sa.select(sweeps).order_by(sweeps.c.created, sweeps.c.id))
-    ]
+    return [_sweep(row) for row in connection.execute(sa.select(sweeps).order_by(sweeps.c.created, sweeps.c.id))]
 
 
 def insert_trial(connection: sa.Connection, row: TrialRow) -> None:
@@ -194,12 +187,8 @@ def count_live(connection: sa.Connection, sweep_id: str) -> tuple[int, int]:
 
 def count_states(connection: sa.Connection, sweep_id: str) -> dict[str, int]:
     """Trials by state; every state has a key."""
-    query = (
-        sa.select(trials.c.state, sa.func.count())
-        .where(trials.c.sweep_id == sweep_id)
-        .group_by(trials.c.state)
-    )
-    found: dict[str, int] = {state: count for state, count in connection.execute(query)}
+    query = sa.select(trials.c.state, sa.func.count()).where(trials.c.sweep_id == sweep_id).group_by(trials.c.state)
+    found: dict[str, int] = {row[0]: row[1] for row in connection.execute(query)}
     return {str(state): found.get(str(state), 0) for state in TrialState}
 
 
@@ -272,8 +261,8 @@ def set_agent_state(connection: sa.Connection, agent_id: str, state: str) -> Non
 
 def _sweep_columns(row: SweepRow, names: Sequence[str]) -> dict[str, Any]:
     columns = {name: getattr(row, name) for name in names}
-    columns |= {"metrics_seen": json.dumps(row.metrics_seen), "warned": json.dumps(row.warned), "state": row.state.value}
-    return columns
+    lists = {"metrics_seen": json.dumps(row.metrics_seen), "warned": json.dumps(row.warned)}
+    return columns | lists | {"state": row.state.value}
 
 
 def _trial_columns(row: TrialRow, names: Sequence[str]) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""Whether an agent of this machine still lives: the one place that asks the operating system about other processes' lives."""
+"""Whether an agent of this machine still lives, asked of the operating system."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ _SLACK_S = 2.0
 
 
 def is_gone(host: str, pid: int, started: float) -> bool:
-    """True only for a certainty: an agent of this very host whose process has ended, or whose pid is another's by now."""
+    """True only for a certainty: an agent of this host whose process has ended, or whose pid is another's by now."""
     if host != this_host():
         return False
     try:

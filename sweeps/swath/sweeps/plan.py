@@ -1,4 +1,4 @@
-"""Everything about a sweep that follows from its spec and history: space, searcher, stopper, task. Cached, never stored."""
+"""What follows from a sweep's spec and history: space, searcher, stopper, task. Cached, never stored."""
 
 from __future__ import annotations
 
@@ -37,16 +37,12 @@ class Plan:
     @property
     def decides(self) -> bool:
         """Whether a report can end a trial or the sweep, so that it should be taken over without delay."""
-        return self.stopper is not None or (
-            self.spec.metric is not None and self.spec.metric.target is not None
-        )
+        return self.stopper is not None or (self.spec.metric is not None and self.spec.metric.target is not None)
 
     @classmethod
     def load(cls, sweep: SweepRow, root: Path) -> Plan:
         """The plan of a stored sweep."""
-        return cls(
-            parse_spec(json.loads(sweep.spec), sweep.origin or "the stored spec"), folder_of(root, sweep.id)
-        )
+        return cls(parse_spec(json.loads(sweep.spec), sweep.origin or "the stored spec"), folder_of(root, sweep.id))
 
     def task(self, sweep: SweepRow) -> Task:
         """What its trials run."""
@@ -77,7 +73,7 @@ class Plan:
         return self.space.point_hash(suggestion.config) if countable else ""
 
     def _catch_up(self, connection: sa.Connection, sweep: SweepRow) -> None:
-        """Read what changed since the last time. The present version is not complete yet, so it is read again next time."""
+        """Read what changed since the last time. The present version may still grow, so it is read again next time."""
         for trial in ledger.changed_since(connection, sweep.id, self._version):
             self._history.put(_observation(trial), trial.point)
         self._version = sweep.version - 1
@@ -86,9 +82,7 @@ class Plan:
         metric = self.spec.metric
         if metric is None:
             return History()
-        return History(
-            goal=metric.goal, impute=metric.impute, impute_while_running=metric.impute_while_running
-        )
+        return History(goal=metric.goal, impute=metric.impute, impute_while_running=metric.impute_while_running)
 
 
 #: The file in a sweep's folder that holds the cloudpickled function of a sweep made from Python.

@@ -1,4 +1,4 @@
-"""What a trial reports of the sweep's metric: folds new history rows into the trial's row and its rungs, and asks the stopper."""
+"""What a trial reports of the sweep's metric: folds rows into its row and its rungs, and asks the stopper."""
 
 from __future__ import annotations
 

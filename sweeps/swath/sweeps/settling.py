@@ -14,7 +14,7 @@ MAX_LOSSES = 20
 
 
 class Settlement(msgspec.Struct, frozen=True):
-    """The trial's next state and a sentence that says why; `retried` is true where the spec's retries are used up by one."""
+    """The trial's next state and a sentence that says why; `retried`: it costs one of the spec's retries."""
 
     state: TrialState
     reason: str
@@ -44,9 +44,7 @@ def settle(trial: TrialRow, outcome: Outcome, retry: Retry, cancelled: bool) -> 
 def _interrupted(trial: TrialRow, retry: Retry) -> Settlement:
     if "preempted" in retry.on:
         return Settlement(TrialState.QUEUED, "its agent gave it up before its end; it goes back to the queue")
-    return Settlement(
-        TrialState.FAILED, "its agent gave it up before its end, and retry.on does not name preempted"
-    )
+    return Settlement(TrialState.FAILED, "its agent gave it up before its end, and retry.on does not name preempted")
 
 
 def _broken(trial: TrialRow, outcome: Outcome, retry: Retry) -> Settlement:
@@ -67,11 +65,12 @@ def _how(outcome: Outcome) -> str:
 
 
 def lost(trial: TrialRow, retry: Retry, why: str) -> Settlement:
-    """What a lost lease, counted in `trial.losses` already, makes of a trial: the same run again, until the trial itself must be what kills its agents."""
+    """What a lost lease, counted in `trial.losses` already, makes of a trial.
+
+    It is run again, until it must be the trial itself that kills its agents.
+    """
     if "crashed" not in retry.on:
         return Settlement(TrialState.FAILED, f"{why}, and retry.on does not name crashed")
     if trial.losses >= MAX_LOSSES:
-        return Settlement(
-            TrialState.FAILED, f"{why}; that is the {MAX_LOSSES}th time, so the trial is set aside"
-        )
+        return Settlement(TrialState.FAILED, f"{why}; that is the {MAX_LOSSES}th time, so the trial is set aside")
     return Settlement(TrialState.QUEUED, f"{why}; it goes back to the queue")

@@ -1,4 +1,4 @@
-"""One transaction of the controller: the sweep's row as it changes, the events it leaves, written together at its end."""
+"""One transaction of the controller: the sweep's row as it changes and the events it leaves, written at its end."""
 
 from __future__ import annotations
 

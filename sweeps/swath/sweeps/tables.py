@@ -43,7 +43,7 @@ trials = sa.Table(
     sa.Column("config", sa.Text, nullable=False),
     sa.Column("point", sa.String, nullable=False),
     sa.Column("version", sa.BigInteger, nullable=False),
-    # The lease: who may write, until when; `request` is the call that it answered; `closed` is the lease that ended itself.
+    # The lease: who may write, until when; `request`: the call that it answered; `closed`: the lease that ended itself.
     sa.Column("attempt", sa.Integer, nullable=False),
     sa.Column("agent_id", sa.String, nullable=False),
     sa.Column("request", sa.String, nullable=False),

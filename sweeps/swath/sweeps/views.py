@@ -1,4 +1,4 @@
-"""What the command line, the Python API and later the web UI read of sweeps, trials and agents: frozen facts, derived from the store."""
+"""What the command line and the Python API read of sweeps, trials and agents: frozen facts, derived from the store."""
 
 from __future__ import annotations
 
@@ -62,8 +62,9 @@ class Best(msgspec.Struct, frozen=True):
 
 
 class SweepView(msgspec.Struct, frozen=True):
-    """One sweep. `trials` counts by state (every state has a key); `total` is how many it will make, None when open-ended.
+    """One sweep.
 
+    `trials` counts by state (every state has a key); `total` is how many it will make, None when open-ended.
     `metrics_seen` are the names of all metrics that its trials logged; `reason` says why it stands where it stands.
     """
 

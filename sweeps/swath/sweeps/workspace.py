@@ -1,4 +1,4 @@
-"""A `.swath` folder as the command line and the Python API see it: makes sweeps, shows them, steers them. Allocates nothing itself."""
+"""A `.swath` folder: makes, shows and steers sweeps for the command line and the Python API; allocates nothing."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ replace = msgspec.structs.replace
 
 
 class Workspace:
-    """One store, opened by this process. Use it as a context manager; its methods may be called from several threads."""
+    """One store, opened by this process. A context manager; its methods may be called from several threads."""
 
     def __init__(self, root: Path, clock: Clock = SYSTEM_CLOCK, lease_s: float = 30.0) -> None:
         self.root = root
@@ -52,7 +52,7 @@ class Workspace:
     def open(cls, start: Path | None = None) -> Workspace:
         """The store of the working directory (or of `start`), found as git finds its own; SWATH_DIR names another."""
         settings = Settings.from_environment()
-        return cls(layout.find_root(start, settings.root))
+        return cls(layout.find_root(start, settings.root), lease_s=settings.lease_s)
 
     def __enter__(self) -> Workspace:
         return self
@@ -103,9 +103,7 @@ class Workspace:
         with self._database.write() as connection:
             ledger.insert_sweep(connection, sweep)
             payload = {"name": sweep.name, "method": spec.method, "total": sweep.total}
-            runs.append_events(
-                connection, sweep.created, [Event("sweep.created", sweep.id, sweep.id, payload)]
-            )
+            runs.append_events(connection, sweep.created, [Event("sweep.created", sweep.id, sweep.id, payload)])
         return sweep.id
 
     def _new_row(self, spec: SweepSpec, plan: Plan, origin: str, cwd: str) -> SweepRow:
@@ -120,7 +118,7 @@ class Workspace:
         )  # fmt: skip
 
     def source(self, sweep_id: str, *, remote: bool = False) -> TrialSource:
-        """Who hands out the trials of a sweep. `remote`: the agents do not share this disk and ship their logs' bytes."""
+        """Who hands out the trials of a sweep. `remote`: to agents that do not share this disk and ship their logs."""
         key = (sweep_id, remote)
         if key not in self._sources:
             self._sources[key] = Controller(
@@ -196,9 +194,7 @@ class Workspace:
     def agents(self, sweep_id: str) -> list[AgentView]:
         """Every agent that ever joined a sweep."""
         with self._database.read() as connection:
-            running = {
-                row.agent_id: row.run_id for row in ledger.trials_in(connection, sweep_id, TrialState.RUNNING)
-            }
+            running = {row.agent_id: row.run_id for row in ledger.trials_in(connection, sweep_id, TrialState.RUNNING)}
             return [
                 AgentView(a.id, a.name, a.host, a.pid, a.kind, a.state, a.seen, running.get(a.id))
                 for a in ledger.agents_of(connection, sweep_id)
@@ -227,9 +223,7 @@ class Workspace:
         """Hand out trials again after `pause`."""
         with self._change(sweep_id) as step:
             if step.sweep.state is not SweepState.PAUSED:
-                raise NotAllowed(
-                    f"sweep {sweep_id} is {step.sweep.state}, not paused", "see it with: sweep show ID"
-                )
+                raise NotAllowed(f"sweep {sweep_id} is {step.sweep.state}, not paused", "see it with: sweep show ID")
             step.move(SweepState.RUNNING, "")
 
     def stop(self, sweep_id: str) -> None:
@@ -258,7 +252,7 @@ class Workspace:
         self.catch_up(sweep_id)
 
     def retry(self, sweep_id: str) -> int:
-        """Requeue the failed and killed trials, with their retries given back, and let the sweep go on; their number."""
+        """Requeue the failed and killed trials, their retries given back, and let the sweep go on; how many."""
         with self._change(sweep_id) as step:
             ended = ledger.trials_in(step.connection, sweep_id, TrialState.FAILED, TrialState.KILLED)
             if ended and step.sweep.state is not SweepState.RUNNING:
@@ -286,9 +280,7 @@ class Workspace:
         with self._database.read() as connection:
             row = ledger.get_sweep(connection, sweep_id)
         if row is None:
-            raise NotFound(
-                f"there is no sweep {sweep_id!r} in {self.root}", "list the sweeps with: sweep list"
-            )
+            raise NotFound(f"there is no sweep {sweep_id!r} in {self.root}", "list the sweeps with: sweep list")
         return row
 
     @contextmanager

@@ -24,13 +24,14 @@ def path(tmp_path: Path) -> Path:
 
 
 def test_what_was_committed_is_there_for_the_next_process(path: Path) -> None:
+    run = RunRow(id="a", config={"lr": 0.1, "big": 2**60}, summary={"x": float("inf")})
     first = Database(path, PARTS).open()
     with first.write() as connection:
-        runs.insert(connection, RunRow(id="a", config={"lr": 0.1, "big": 2**60}, summary={"x": float("inf")}))
+        runs.insert(connection, run)
     first.close()
     second = Database(path, PARTS)
     with second.read() as connection:
-        assert runs.get(connection, "a") == RunRow(id="a", config={"lr": 0.1, "big": 2**60}, summary={"x": float("inf")})
+        assert runs.get(connection, "a") == run
     second.close()
 
 

@@ -1,4 +1,4 @@
-"""What the controller decides: exact counts, early stopping with its reason, targets, retries, warnings, lost agents."""
+"""What the controller decides: counts, early stopping with its reason, targets, retries, warnings, lost agents."""
 
 from __future__ import annotations
 
@@ -47,7 +47,9 @@ class Bench:
     def report(self, trial: Assignment, *values: Any, key: str = "loss") -> Verdict:
         return self.source.report(trial.lease, self.log(trial, *values, key=key))
 
-    def finish(self, trial: Assignment, *values: Any, ending: str = "finished", key: str = "loss", **outcome: Any) -> None:
+    def finish(
+        self, trial: Assignment, *values: Any, ending: str = "finished", key: str = "loss", **outcome: Any
+    ) -> None:
         chunks = self.log(trial, *values, key=key)
         self.source.finish(trial.lease, Outcome(ending, **outcome), chunks)  # type: ignore[arg-type]
 
@@ -56,7 +58,8 @@ class Bench:
         fresh = not path.exists()
         log = LogWriter(path)
         if fresh:
-            log.append(Header(trial.lease.run_id, trial.lease.attempt, self.clock.now(), trial.name, sweep_id=self.sweep))
+            now = self.clock.now()
+            log.append(Header(trial.lease.run_id, trial.lease.attempt, now, trial.name, sweep_id=self.sweep))
         for value in values:
             log.append(Row(0, self.clock.now(), {key: value, "epoch": 1}))
         if end:
@@ -342,7 +345,7 @@ def test_the_same_seed_and_history_give_the_same_trials_even_after_a_restart(ben
 
 def test_a_program_that_is_not_there_is_refused_at_creation(tmp_path: Path) -> None:
     with Workspace(tmp_path / ".swath") as workspace:
-        spec = parse_spec({key: value for key, value in GRID.items()} | {"program": "no_such.py"})
+        spec = parse_spec(GRID | {"program": "no_such.py"})
         with pytest.raises(UsageError, match=r"no_such\.py"):
             workspace.create(spec, cwd=str(tmp_path))
         assert workspace.sweeps() == []

@@ -1,4 +1,4 @@
-"""The lease queue as a state machine: whatever agents, clocks and kills do, no trial is lost and none is counted twice."""
+"""The lease queue as a state machine: whatever agents and clocks do, no trial is lost and none is counted twice."""
 
 from __future__ import annotations
 
@@ -22,6 +22,7 @@ from swath.tracking.testing import FakeClock
 
 SIZE = 6
 LEASE_S = 30.0
+ENDINGS = ["finished", "finished", "failed", "crashed", "preempted"]
 
 
 class LeaseQueue(RuleBasedStateMachine):
@@ -85,7 +86,7 @@ class LeaseQueue(RuleBasedStateMachine):
         assert verdict.action == "continue"
         self.held[agent] = (offer, self.clock.now() + LEASE_S)
 
-    @rule(agent=agents, ending=st.sampled_from(["finished", "finished", "failed", "crashed", "preempted"]), twice=st.booleans())
+    @rule(agent=agents, ending=st.sampled_from(ENDINGS), twice=st.booleans())
     def finish(self, agent: str, ending: str, twice: bool) -> None:
         held = self._lease_of(agent)
         if held is None:
@@ -178,7 +179,8 @@ class LeaseQueue(RuleBasedStateMachine):
         fresh = not path.exists()
         log = LogWriter(path)
         if fresh:
-            log.append(Header(offer.lease.run_id, offer.lease.attempt, self.clock.now(), offer.name, sweep_id=self.sweep))
+            now = self.clock.now()
+            log.append(Header(offer.lease.run_id, offer.lease.attempt, now, offer.name, sweep_id=self.sweep))
         log.append(Row(0, self.clock.now(), {"loss": value}))
         log.close()
         return [Chunk(path.name, HEADER_SIZE, read_from(path, 0))]

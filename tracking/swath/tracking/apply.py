@@ -1,4 +1,4 @@
-"""The only way from run logs into the store: folds new records into a run's row. Pure but for the row it is handed and returns."""
+"""The only way from run logs into the store: folds new records into a run's row, and touches nothing else."""
 
 from __future__ import annotations
 
@@ -64,7 +64,7 @@ def fold(run: RunRow, segment: str, offset: int, data: bytes, final: bool = Fals
 
 
 def restarted(run: RunRow, attempt: int) -> RunRow:
-    """The run at the start of a later attempt: who it is stays, what it reported is gone from the row (not from the logs)."""
+    """The run at the start of a later attempt: who it is stays, what it reported is left to the logs."""
     return msgspec.structs.replace(
         run,
         attempt=attempt,

@@ -88,7 +88,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def _own_of(environ: Mapping[str, str]) -> dict[str, str]:
-    """The variables that are meant for us: `init()` asks for thirty, and each question to `os.environ` encodes its key."""
+    """The variables meant for us: `init()` asks for thirty, and each question to `os.environ` encodes its key."""
     return {name: environ[name] for name in environ if name.startswith(("SWATH_", "WANDB_", "RAY_ADDRESS"))}
 
 

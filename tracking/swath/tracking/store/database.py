@@ -1,4 +1,4 @@
-"""The one module that opens the database: connections, transactions and migrations, but no statement about any table but its own."""
+"""The one module that opens the database: connections, transactions and migrations; it knows no other table."""
 
 from __future__ import annotations
 
@@ -30,9 +30,9 @@ _versions = sa.Table(
 class Database:
     """The embedded store (SQLite, WAL): one connection of this process, used by one thread at a time.
 
-    `parts` maps each part of the schema to its migrations in order; the number of migrations done is its version. A store
-    of a newer version is refused untouched. A commit survives the death of any process; the last ones before a power cut
-    may be missing, and are then applied again from the run logs.
+    `parts` maps each part of the schema to its migrations in order; the number of migrations done is its version. A
+    store of a newer version is refused untouched. A commit survives the death of any process; the last ones before a
+    power cut may be missing, and are then applied again from the run logs.
     """
 
     def __init__(self, path: Path, parts: Mapping[str, Sequence[Migration]], clock: Clock = SYSTEM_CLOCK) -> None:
@@ -60,7 +60,7 @@ class Database:
 
     @contextmanager
     def write(self) -> Iterator[sa.Connection]:
-        """A transaction that holds the store's write lock from its first moment; commits at the end, undone by an exception."""
+        """A transaction that holds the store's write lock from its first moment; undone by an exception."""
         with self._lock:
             connection = self.open()._connection
             assert connection is not None
@@ -121,7 +121,7 @@ class Database:
             raise
 
     def _connect_wal(self, engine: sa.Engine) -> sa.Connection:
-        """Two processes that open a new database at once can collide in the switch to WAL, which ignores the busy timeout."""
+        """Processes that open a new database at once can collide in the switch to WAL, which ignores the timeout."""
         deadline = self._clock.monotonic() + BUSY_S
         while True:
             try:
@@ -162,11 +162,20 @@ def _read_versions(connection: sa.Connection) -> dict[str, int]:
     return {row.part: row.version for row in connection.execute(sa.select(_versions))}
 
 
+_PRAGMAS = (
+    "page_size=2048",
+    "journal_mode=WAL",
+    "synchronous=NORMAL",
+    "cache_size=-32000",
+    "wal_autocheckpoint=8000",
+)
+
+
 def _prepare(dbapi_connection: object, _record: object) -> None:
     """A commit writes each changed page whole: small pages halve what a trial costs (140 us a commit to 80)."""
     connection = dbapi_connection
     connection.isolation_level = None  # type: ignore[attr-defined]  # BEGIN is ours: see _begin
-    for pragma in ("page_size=2048", "journal_mode=WAL", "synchronous=NORMAL", "cache_size=-32000", "wal_autocheckpoint=8000"):
+    for pragma in _PRAGMAS:
         connection.execute(f"PRAGMA {pragma}")  # type: ignore[attr-defined]
 
 

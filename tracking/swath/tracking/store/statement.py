@@ -1,4 +1,4 @@
-"""A statement of SQLAlchemy Core that is compiled once and then handed straight to the driver: Core's words at the driver's speed."""
+"""A statement of SQLAlchemy Core that is compiled once and then handed straight to the driver."""
 
 from __future__ import annotations
 
