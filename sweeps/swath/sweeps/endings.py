@@ -21,9 +21,7 @@ _ERROR_TAIL = 2000
 def end(step: Step, trial: TrialRow, run: RunRow, outcome: Outcome) -> None:
     """End an attempt as its agent saw it: the trial is closed, or goes back to the queue."""
     settled = settling.settle(trial, outcome, step.plan.spec.retry, step.sweep.state is SweepState.CANCELLED)
-    trial = replace(
-        trial, exit_code=outcome.exit_code, error=outcome.error, retries=trial.retries + settled.retried
-    )
+    trial = replace(trial, exit_code=outcome.exit_code, error=outcome.error, retries=trial.retries + settled.retried)
     if settled.state is TrialState.QUEUED:
         requeue(step, trial, run, settled.reason)
     else:
@@ -53,9 +51,7 @@ def requeue(step: Step, trial: TrialRow, run: RunRow | None, reason: str) -> Non
     )  # fmt: skip
     if run is not None:
         runs.update(step.connection, replace(run, state="queued", ended=None))
-    step.event(
-        "trial.requeued", trial.run_id, name=trial.name, reason=reason, error=trial.error[-_ERROR_TAIL:]
-    )
+    step.event("trial.requeued", trial.run_id, name=trial.name, reason=reason, error=trial.error[-_ERROR_TAIL:])
     finish_if_done(step)
 
 
@@ -97,16 +93,10 @@ def _close_run(step: Step, trial: TrialRow, run: RunRow) -> None:
 
 def _note_best(step: Step, trial: TrialRow) -> None:
     metric = step.plan.spec.metric
-    if (
-        metric is None
-        or trial.best is None
-        or not reports.better(metric.goal, trial.best, step.sweep.best_value)
-    ):
+    if metric is None or trial.best is None or not reports.better(metric.goal, trial.best, step.sweep.best_value):
         return
     step.change(best_value=trial.best, best_run=trial.run_id)
-    step.event(
-        "sweep.best", step.sweep.id, run=trial.run_id, name=trial.name, value=trial.best, metric=metric.name
-    )
+    step.event("sweep.best", step.sweep.id, run=trial.run_id, name=trial.name, value=trial.best, metric=metric.name)
 
 
 def _warn_if_silent(step: Step, trial: TrialRow, run: RunRow) -> None:

@@ -31,9 +31,7 @@ def reap_dead(step: Step) -> int:
         for agent in ledger.agents_of(step.connection, step.sweep.id)
         if agent.state == "active" and is_gone(agent.host, agent.pid, agent.started)
     ]
-    return sum(
-        release(step, agent, f"its agent {agent.name} died", "dead", "its process is gone") for agent in dead
-    )
+    return sum(release(step, agent, f"its agent {agent.name} died", "dead", "its process is gone") for agent in dead)
 
 
 def release(step: Step, agent: Any, why: str, state: str, reason: str) -> int:

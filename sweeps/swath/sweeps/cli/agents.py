@@ -1,0 +1,119 @@
+"""What the verb agent does: one agent in this process, saying what it takes and how that ends."""
+
+from __future__ import annotations
+
+import logging
+import sys
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+import typer
+
+from swath.agents.agent import install_signals
+from swath.agents.protocol import (
+    AgentInfo,
+    Assignment,
+    Chunk,
+    Job,
+    Lease,
+    Offer,
+    Outcome,
+    TrialSource,
+    Verdict,
+)
+from swath.sweeps.cli import words
+from swath.sweeps.cli.frame import BROKEN_PROGRAM, INTERRUPTED, complain, quit_with
+from swath.sweeps.fleets import make_agent
+from swath.sweeps.workspace import Workspace
+from swath.tracking.settings import Settings
+
+
+@dataclass(frozen=True)
+class AgentOptions:
+    """What `sweep agent` was told."""
+
+    count: int | None = None
+    name: str | None = None
+    executor: str | None = None
+    watch_parent: int | None = None
+    quiet: bool = False
+
+
+def agent(prefix: str, options: AgentOptions) -> None:
+    """Run one agent until there are no more trials."""
+    _log_to_stderr()
+    with _source(prefix) as source:
+        watched: TrialSource = source if options.quiet else Narrated(source)
+        made = make_agent(watched, name=options.name, executor=options.executor, echo=not options.quiet)
+        if options.watch_parent is not None:
+            made.watch_parent(options.watch_parent)
+        restore = install_signals(made)
+        try:
+            report = made.run(options.count)
+        finally:
+            restore()
+    if report.broken:
+        if options.watch_parent is not None:  # a launcher listens, and says what to do itself
+            typer.echo(report.reason, err=True)
+        else:
+            complain(report.reason, "mend the program, then run the failed trials again with: sweep retry ID")
+        quit_with(BROKEN_PROGRAM)
+    if not options.quiet:
+        done = ", ".join(f"{count} {ending}" for ending, count in report.trials.items()) or "no trials"
+        typer.echo(f"agent leaves: {report.reason} ({done})")
+    if report.reason.startswith("interrupted"):
+        quit_with(INTERRUPTED)
+
+
+@contextmanager
+def _source(prefix: str) -> Iterator[TrialSource]:
+    """The sweep's trial source: a server's when SWATH_URL names one, else this folder's store."""
+    settings = Settings.from_environment()
+    if settings.url:
+        from swath.agents.http_source import HttpSource
+
+        with HttpSource(settings.url, settings.token or "", prefix) as source:
+            yield source
+        return
+    with Workspace.open() as workspace:
+        yield workspace.source(workspace.resolve(prefix))
+
+
+def _log_to_stderr() -> None:
+    logging.basicConfig(stream=sys.stderr, level=logging.WARNING, format="%(asctime)s %(message)s", datefmt="%H:%M:%S")
+
+
+class Narrated:
+    """A trial source that says on stdout which trials this agent takes and how they end."""
+
+    def __init__(self, source: TrialSource) -> None:
+        self._source = source
+        self._names: dict[str, str] = {}
+
+    def join(self, agent: AgentInfo) -> Job:
+        return self._source.join(agent)
+
+    def acquire(self, agent_id: str, request: str) -> Offer:
+        return self._heard(self._source.acquire(agent_id, request))
+
+    def report(self, lease: Lease, chunks: Sequence[Chunk]) -> Verdict:
+        return self._source.report(lease, chunks)
+
+    def finish(
+        self, lease: Lease, outcome: Outcome, chunks: Sequence[Chunk], request: str | None = None
+    ) -> Offer | None:
+        offer = self._source.finish(lease, outcome, chunks, request)
+        why = f": {words.cut(outcome.error.strip().rsplit(chr(10), 1)[-1], 200)}" if outcome.error.strip() else ""
+        typer.echo(f"{self._names.pop(lease.run_id, lease.run_id)} {outcome.ending}{why}")
+        return self._heard(offer) if offer is not None else None
+
+    def leave(self, agent_id: str, reason: str) -> None:
+        self._source.leave(agent_id, reason)
+
+    def _heard(self, offer: Offer) -> Offer:
+        if isinstance(offer, Assignment) and offer.lease.run_id not in self._names:
+            self._names[offer.lease.run_id] = f"trial {offer.number}"
+            again = f" (attempt {offer.lease.attempt})" if offer.lease.attempt > 1 else ""
+            typer.echo(f"trial {offer.number} started{again}  {words.config_line(offer.config)}")
+        return offer

@@ -1,0 +1,142 @@
+"""What the verbs validate and schema print: the faults of a sweep file, or what the sweep would do."""
+
+from __future__ import annotations
+
+import random
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import typer
+
+from swath.sweeps.cli import outcome, words
+from swath.sweeps.cli.frame import BAD_USAGE, complain, count_faults, put_json, quit_with, say_fault
+from swath.sweeps.space import SearchSpace
+from swath.sweeps.spec import Fault, SpecFaults, SweepSpec, json_schema, load_spec
+from swath.sweeps.stopping import make_stopper
+
+SHOWN_BANDS = 5
+
+
+def validate(path: Path, as_json: bool) -> None:
+    """Exit code 2 and all faults, or a summary."""
+    faults: tuple[Fault, ...] = ()
+    try:
+        spec = load_spec(path)
+        faults = runnable_faults(spec, path)
+    except SpecFaults as error:
+        faults = error.faults
+    if faults:
+        _refuse(path, faults, as_json)
+    facts = summary(spec)
+    if as_json:
+        put_json({"valid": True, "faults": [], "notices": list(spec.notices), **facts})
+    else:
+        _say(path, spec, facts)
+
+
+def _refuse(path: Path, faults: tuple[Fault, ...], as_json: bool) -> None:
+    if as_json:
+        put_json({"valid": False, "faults": [msgspec.to_builtins(fault) for fault in faults]})
+    else:
+        complain(f"{path} has {count_faults(len(faults))}")
+        for fault in faults:
+            say_fault(str(path), fault)
+    quit_with(BAD_USAGE)
+
+
+def runnable_faults(spec: SweepSpec, path: Path) -> tuple[Fault, ...]:
+    """What would stop `sweep run` here: a program may stand in the working directory or beside the sweep file."""
+    here = spec.runnable_faults(Path.cwd())
+    return here if here and spec.runnable_faults(path.absolute().parent) else ()
+
+
+def summary(spec: SweepSpec) -> dict[str, Any]:
+    """What a sweep of this spec would do."""
+    space = SearchSpace.from_parameters(spec.parameters)
+    size = space.grid_size if spec.method == "grid" else space.size
+    limits = [limit for limit in (size, spec.run_cap) if limit is not None]
+    return {
+        "name": spec.name,
+        "method": spec.method,
+        "metric": spec.metric.name if spec.metric else None,
+        "goal": spec.metric.goal if spec.metric else None,
+        "runs": spec.function or spec.program or " ".join(spec.command or ()),
+        "parameters": {leaf.name: str(type(leaf.distribution).__name__).lower() for leaf in space.leaves},
+        "searched": len(space.searched),
+        "space_size": size,
+        "trials": min(limits) if limits else None,
+        "bands": _bands(spec),
+        "example": _example(spec, space),
+    }
+
+
+def _bands(spec: SweepSpec) -> list[int] | None:
+    stopper = make_stopper(spec)
+    if stopper is None:
+        return None
+    return list(islice(stopper.bands(), SHOWN_BANDS)) if hasattr(stopper, "bands") else None
+
+
+def _example(spec: SweepSpec, space: SearchSpace) -> dict[str, Any]:
+    """A config of the space: the grid's first, else one at random that is the same each time."""
+    if spec.method == "grid":
+        return space.grid_point(0)
+    draw = random.Random(0)
+    return space.from_unit([draw.random() for _ in space.searched])
+
+
+def _say(path: Path, spec: SweepSpec, facts: dict[str, Any]) -> None:
+    typer.secho("ok  ", fg=typer.colors.GREEN, bold=True, nl=False)
+    typer.echo(f"{path}: {facts['name'] or path.stem}")
+    for name, text in _facts(spec, facts):
+        typer.echo(f"  {name:<10} {text}")
+    for notice in spec.notices:
+        typer.secho(f"  note       {notice}", fg=typer.colors.YELLOW)
+
+
+def _facts(spec: SweepSpec, facts: dict[str, Any]) -> list[tuple[str, str]]:
+    """The lines of the summary: a name and a text each."""
+    size, trials = facts["space_size"], facts["trials"]
+    of = words.plural(len(facts["parameters"]), "parameter")
+    rows = [
+        ("method", f"{facts['method']}, {facts['searched']} of {of} searched"),
+        (
+            "metric",
+            f"{facts['goal']} {facts['metric']}" if facts["metric"] else "none: no best trial will be named",
+        ),
+        ("space", "continuous" if size is None else f"{size:,} configurations"),
+        (
+            "trials",
+            "no limit: runs until it is stopped (set run_cap to end it)" if trials is None else f"{trials:,}",
+        ),
+        ("stopping", _stopping(facts["bands"])),
+        ("example", words.config_line(facts["example"])),
+    ]
+    command = outcome.again(spec, facts["example"])
+    return [*rows, ("runs", command)] if command else rows
+
+
+def _stopping(bands: list[int] | None) -> str:
+    if bands is None:
+        return "none: every trial runs to its end"
+    if not bands:
+        return "hyperband without a band: no trial will be stopped"
+    more = ", ..." if len(bands) == SHOWN_BANDS else ""
+    return f"hyperband, trials are compared after {', '.join(map(str, bands))}{more} reports of the metric"
+
+
+def schema(output: Path | None) -> None:
+    """The JSON Schema of sweep files; how to use it goes to stderr."""
+    text = msgspec.json.format(msgspec.json.encode(json_schema())).decode()
+    if output is None:
+        typer.echo(text)
+        return
+    try:
+        output.write_text(text + "\n")
+    except OSError as error:
+        complain(f"cannot write {output}: {error.strerror}", "name another file with -o")
+        quit_with(BAD_USAGE)
+    typer.echo(f"wrote {output}. To use it, make this the first line of a sweep file:", err=True)
+    typer.echo(f"  # yaml-language-server: $schema={output}", err=True)

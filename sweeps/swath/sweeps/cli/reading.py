@@ -1,0 +1,103 @@
+"""What the verbs list, show, best and runs print, for people or as JSON."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+import typer
+
+from swath.sweeps.cli import listing, outcome, words
+from swath.sweeps.cli.frame import FAILED, complain, put_json, quit_with
+from swath.sweeps.cli.styles import console
+from swath.sweeps.running import OVER
+from swath.sweeps.views import SweepView
+from swath.sweeps.workspace import Workspace
+from swath.tracking.clock import SYSTEM_CLOCK
+
+#: More rows than any store holds.
+EVERYTHING = 2**31
+
+
+def sweep_json(view: SweepView) -> dict[str, Any]:
+    """A sweep as JSON: the view, its id as `sweep`, and the best trial in the form that every verb prints."""
+    fields: dict[str, Any] = msgspec.to_builtins(view)
+    del fields["id"]
+    return {"sweep": view.id, **fields, "best": outcome.best_json(view.best)}
+
+
+def list_sweeps(as_json: bool) -> None:
+    """All sweeps, the newest first."""
+    with Workspace.open() as workspace:
+        workspace.catch_up()
+        views = sorted(workspace.sweeps(), key=lambda view: view.created, reverse=True)
+        root = workspace.root
+    if as_json:
+        put_json([sweep_json(view) for view in views])
+    elif views:
+        console().print(listing.sweeps_table(views, SYSTEM_CLOCK.now()))
+    else:
+        typer.echo(f"no sweeps in {root} yet. Make one with: sweep run sweep.yaml")
+
+
+def show(prefix: str, limit: int, as_json: bool) -> None:
+    """One sweep and its trials, best first."""
+    with Workspace.open() as workspace:
+        sweep_id = workspace.resolve(prefix)
+        workspace.catch_up(sweep_id)
+        view, trials = workspace.show(sweep_id), workspace.trials(sweep_id)
+        agents = sum(agent.state == "active" for agent in workspace.agents(sweep_id))
+    ordered = listing.sorted_trials(trials, view.goal)
+    if as_json:
+        put_json({**sweep_json(view), "runs": [msgspec.to_builtins(trial) for trial in ordered]})
+        return
+    out, now = console(), SYSTEM_CLOCK.now()
+    for line in listing.head_lines(view, now):
+        out.print(line)
+    if not agents and view.state not in OVER:
+        out.print(f"no agent is at work on it: sweep run --resume {sweep_id}", style="yellow")
+    shown = ordered[:limit] if limit else ordered
+    if shown:
+        keys = words.varied(trial.config for trial in trials)
+        out.print("")
+        out.print(listing.trials_table(shown, view, now, keys, out.width))
+    if len(shown) < len(ordered):
+        out.print(
+            f"and {words.plural(len(ordered) - len(shown), 'more trial')}: sweep show {sweep_id} --limit 0",
+            style="dim",
+        )
+
+
+def best(prefix: str, as_json: bool) -> None:
+    """The best trial and how to run it again; exit code 1 when there is none."""
+    with Workspace.open() as workspace:
+        sweep_id = workspace.resolve(prefix)
+        workspace.catch_up(sweep_id)
+        view, spec = workspace.show(sweep_id), workspace.spec(sweep_id)
+    if as_json:
+        put_json(outcome.best_json(view.best))
+    if view.best is None:
+        wanted = (
+            f"no trial of sweep {sweep_id} has a value of {view.metric} yet"
+            if view.metric
+            else "the sweep has no metric"
+        )
+        complain(wanted, f"look at it with: sweep show {sweep_id}")
+        quit_with(FAILED)
+    if not as_json:
+        from swath.sweeps.cli.report import say_best
+
+        say_best(console(), view, spec)
+
+
+def list_runs(limit: int, as_json: bool) -> None:
+    """The newest runs of the store."""
+    with Workspace.open() as workspace:
+        runs = workspace.runs(limit=limit or EVERYTHING)
+        root = workspace.root
+    if as_json:
+        put_json([msgspec.to_builtins(run) for run in runs])
+    elif runs:
+        console().print(listing.runs_table(runs, SYSTEM_CLOCK.now()))
+    else:
+        typer.echo(f"no runs in {root} yet")

@@ -1,0 +1,139 @@
+"""Chooses where the agents of a sweep run, how many there are and what each gets; the launchers start them."""
+
+from __future__ import annotations
+
+import os
+import secrets
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from swath.agents.environment import inherited
+from swath.agents.launchers.base import Launcher
+from swath.agents.launchers.local import LocalLauncher
+from swath.sweeps.fleets import EXECUTORS, Fleet, InlineFleet, LauncherFleet, make_agent
+from swath.sweeps.plan import folder_of
+from swath.sweeps.spec import Resources as SpecResources
+from swath.sweeps.workspace import Workspace
+from swath.tracking.errors import UsageError
+from swath.tracking.settings import Settings
+
+PLACES = ("local", "ray")
+
+
+@dataclass(frozen=True)
+class Crew:
+    """The agents to be: a fleet, and what it is for people. `in_this_process`: trials run in this very process."""
+
+    fleet: Fleet
+    agents: int
+    where: str
+    in_this_process: bool = False
+
+    def describe(self) -> str:
+        """`2 agents, local processes`."""
+        return f"{self.agents} {'agent' if self.agents == 1 else 'agents'}, {self.where}"
+
+
+def crew_for(
+    workspace: Workspace,
+    sweep_id: str,
+    *,
+    agents: int | None = None,
+    on: str | None = None,
+    executor: str | None = None,
+    address: str | None = None,
+    cpu: float | None = None,
+    gpu: float | None = None,
+    function: Callable[..., Any] | None = None,
+) -> Crew:
+    """The crew that the options ask for; what is left open the spec says.
+
+    `function` is the one that the sweep was made of, when this process has it: one inline agent then calls it here.
+    """
+    spec = workspace.spec(sweep_id)
+    count = agents or spec.agents or 1
+    address = address or Settings.from_environment().ray_address
+    place = on or ("ray" if address else "local")
+    if place not in PLACES:
+        raise UsageError(f"agents cannot run on {place!r}", "use --on local or --on ray")
+    if executor == "inline" and function is not None and place == "local" and count == 1:
+        agent = make_agent(workspace.source(sweep_id), function=function)
+        return Crew(InlineFleet(agent), 1, "in this process", in_this_process=True)
+    if place == "ray":
+        wanted = _Wanted(count, executor, address, cpu, gpu)
+        return Crew(_ray_fleet(workspace, sweep_id, spec.resources, wanted), count, _ray_place(address))
+    fleet = LauncherFleet(_local_launcher(workspace, sweep_id, count, executor))
+    return Crew(fleet, count, "local processes")
+
+
+@dataclass(frozen=True)
+class _Wanted:
+    """What was asked for of agents on Ray."""
+
+    agents: int
+    executor: str | None
+    address: str | None
+    cpu: float | None
+    gpu: float | None
+
+
+def _local_launcher(workspace: Workspace, sweep_id: str, agents: int, executor: str | None) -> Launcher:
+    """Agents as `sweep agent` processes. `-P`: a file of the user's must not shadow a module of the agent's."""
+    if executor is not None and executor not in EXECUTORS:
+        raise UsageError(f"there is no executor {executor!r}", "the executors are process and inline")
+    argv = [sys.executable, "-P", "-m", "swath.sweeps", "agent", sweep_id, "--quiet"]
+    argv += ["--executor", executor] if executor else []
+    env = inherited() | {"SWATH_DIR": str(workspace.root)}
+    env.pop("SWATH_URL", None)
+    return LocalLauncher(
+        argv, agents, on_line=_log_of(workspace, sweep_id), env=env, progress=_progress(workspace, sweep_id)
+    )
+
+
+def _ray_fleet(workspace: Workspace, sweep_id: str, asked: SpecResources, wanted: _Wanted) -> LauncherFleet:
+    """Agents on Ray, and the server that they ask: reachable from other machines only for a cluster."""
+    from swath.agents.launchers.ray import RayLauncher, Resources, advertise_host
+    from swath.agents.launchers.ray_actor import ActorSettings
+    from swath.sweeps.routes import sweep_routes
+    from swath.tracking.server import ServerThread, create_app
+
+    token = secrets.token_urlsafe(24)
+    host = advertise_host(wanted.address)
+    app = create_app(token, sweep_routes(lambda name: workspace.source(name, remote=True)))
+    server = ServerThread(app, "127.0.0.1" if wanted.address is None else "0.0.0.0")
+    server.start()
+    settings = ActorSettings(server.url_at(host), token, sweep_id, wanted.executor, os.getcwd())
+    resources = Resources(
+        asked.cpu if wanted.cpu is None else wanted.cpu, asked.gpu if wanted.gpu is None else wanted.gpu, asked.memory
+    )
+    launcher = RayLauncher(
+        settings, wanted.agents, resources=resources, address=wanted.address, progress=_progress(workspace, sweep_id)
+    )
+    return LauncherFleet(launcher, server)
+
+
+def _ray_place(address: str | None) -> str:
+    return f"on the Ray at {address}" if address else "on a Ray started here"
+
+
+def _progress(workspace: Workspace, sweep_id: str) -> Callable[[], int]:
+    """How many trials came to a good end so far."""
+
+    def progress() -> int:
+        counts = workspace.show(sweep_id).trials
+        return counts.get("finished", 0) + counts.get("stopped", 0)
+
+    return progress
+
+
+def _log_of(workspace: Workspace, sweep_id: str) -> Callable[[str, str], None]:
+    """Keeps what agents print (warnings and errors) in the sweep's folder."""
+    path = folder_of(workspace.root, sweep_id) / "agents.log"
+
+    def on_line(agent: str, line: str) -> None:
+        with path.open("a", encoding="utf-8") as file:
+            file.write(f"{agent}: {line}\n")
+
+    return on_line

@@ -1,0 +1,208 @@
+"""The agents of one run of a sweep: what is asked of a fleet of them, and the fleets there are."""
+
+from __future__ import annotations
+
+import os
+import threading
+from collections.abc import Callable
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, Protocol, Self
+
+from swath.agents.agent import Agent, AgentReport
+from swath.agents.executors.base import Executor
+from swath.agents.launchers.base import AgentEvent, Launcher
+from swath.agents.protocol import AgentInfo, Job, TrialSource
+from swath.tracking.clock import SYSTEM_CLOCK
+from swath.tracking.errors import UsageError
+from swath.tracking.host import this_host
+from swath.tracking.names import new_id
+
+if TYPE_CHECKING:
+    from swath.tracking.server import ServerThread
+
+EXECUTORS = ("process", "inline")
+
+
+class Fleet(Protocol):
+    """The agents of one run of a sweep. A context manager: none of them is left behind at its end."""
+
+    @property
+    def alive(self) -> int:
+        """How many agents live."""
+        ...
+
+    @property
+    def broken(self) -> str | None:
+        """What an agent said that found the program to be broken."""
+        ...
+
+    def __enter__(self) -> Any: ...
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None, /
+    ) -> None: ...
+
+    def start(self) -> None:
+        """Start the agents; may return before they have joined."""
+        ...
+
+    def check(self, wanted: bool) -> list[str]:
+        """See to the agents, and replace those that died while `wanted`; what happened to them, for people."""
+        ...
+
+    def drain(self) -> None:
+        """Let every agent finish its trial and leave."""
+        ...
+
+    def stop(self) -> None:
+        """End the trials (they go back to the queue) and the agents."""
+        ...
+
+    def kill(self) -> None:
+        """End everything at once."""
+        ...
+
+
+def make_agent(
+    source: TrialSource,
+    *,
+    name: str | None = None,
+    executor: str | None = None,
+    function: Callable[..., Any] | None = None,
+    echo: bool = False,
+) -> Agent:
+    """An agent in this process with the executor that the sweep's task asks for.
+
+    `function` is called in this process instead of whatever the sweep names.
+    """
+    if executor is not None and executor not in EXECUTORS:
+        raise UsageError(f"there is no executor {executor!r}", "the executors are process and inline")
+    info = new_info(name)
+    return Agent(source, _executor(source.join(info), executor, function, echo), info)
+
+
+def new_info(name: str | None = None, kind: str = "local") -> AgentInfo:
+    """A new agent's facts. Its name is for people: `host-pid` unless one is given."""
+    host, pid = this_host(), os.getpid()
+    return AgentInfo(new_id(), name or f"{host}-{pid}", host, pid, SYSTEM_CLOCK.now(), kind)
+
+
+def _executor(job: Job, executor: str | None, function: Callable[..., Any] | None, echo: bool) -> Executor:
+    """The executor for a job's task. Functions run in children of this process unless inline is asked for."""
+    task = job.task
+    if function is not None or executor == "inline":
+        from swath.agents.executors.inline import InlineExecutor
+
+        return InlineExecutor(function)
+    if task.function is not None or task.pickled is not None:
+        from swath.agents.executors.process import ProcessExecutor
+
+        return ProcessExecutor(echo=echo)
+    from swath.agents.executors.command import CommandExecutor
+
+    return CommandExecutor(echo=echo)
+
+
+class LauncherFleet:
+    """The agents of a launcher; `server`, when there is one, is where they ask for trials, and lives as long."""
+
+    def __init__(self, launcher: Launcher, server: ServerThread | None = None) -> None:
+        self._launcher = launcher
+        self._server = server
+
+    @property
+    def alive(self) -> int:
+        return self._launcher.alive
+
+    @property
+    def broken(self) -> str | None:
+        return self._launcher.broken
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        try:
+            self._launcher.close()
+        finally:
+            if self._server is not None:
+                self._server.stop()
+
+    def start(self) -> None:
+        self._launcher.start()
+
+    def check(self, wanted: bool) -> list[str]:
+        return [said for event in self._launcher.poll(replace=wanted) if (said := _say(event))]
+
+    def drain(self) -> None:
+        self._launcher.stop()
+
+    def stop(self) -> None:
+        self._launcher.stop(graceful=False)
+
+    def kill(self) -> None:
+        self._launcher.kill()
+
+
+def _say(event: AgentEvent) -> str:
+    """What is worth telling of an agent beside the sweep's own events."""
+    if event.kind == "waiting":
+        return f"{event.agent} waits for room: {event.reason}"
+    if event.kind == "replaced":
+        return f"{event.agent} died and was replaced by {event.reason}"
+    return ""
+
+
+class InlineFleet:
+    """One agent in a thread of this process: for functions that are to be called right here."""
+
+    def __init__(self, agent: Agent) -> None:
+        self._agent = agent
+        self._thread = threading.Thread(target=self._run, name="swath-agent", daemon=True)
+        self._report: AgentReport | None = None
+        self._error: BaseException | None = None
+
+    @property
+    def alive(self) -> int:
+        return int(self._thread.is_alive())
+
+    @property
+    def broken(self) -> str | None:
+        return self._report.reason if self._report is not None and self._report.broken else None
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Wait for the agent to leave, unless something failed here."""
+        if self._thread.is_alive():
+            self._agent.abort()
+            self._thread.join(None if error is None else 5)
+
+    def start(self) -> None:
+        self._thread.start()
+
+    def check(self, wanted: bool) -> list[str]:
+        if not self._thread.is_alive() and self._error is not None:
+            error, self._error = self._error, None
+            raise error
+        return []
+
+    def drain(self) -> None:
+        self._agent.drain("interrupted; the running trial was finished first")
+
+    def stop(self) -> None:
+        self._agent.abort("interrupted")
+
+    def kill(self) -> None:
+        self._agent.kill("interrupted")
+
+    def _run(self) -> None:
+        try:
+            self._report = self._agent.run()
+        except BaseException as error:
+            self._error = error

@@ -1,0 +1,123 @@
+"""What `sweeps.run()` gives back: the sweep as it ended, its trials and the best one, as plain values."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from html import escape
+from typing import TYPE_CHECKING, Any
+
+from swath.agents.executors.function import TrialConfig
+from swath.sweeps.flat import flatten
+from swath.sweeps.views import SweepView, TrialView
+from swath.tracking.errors import UsageError
+
+if TYPE_CHECKING:
+    import pandas
+
+
+@dataclass(frozen=True)
+class BestTrial:
+    """The best trial. `config` is read by attribute or item; `metrics` holds the last value of each logged metric."""
+
+    run: str
+    number: int
+    name: str
+    metric: str
+    value: float
+    config: TrialConfig
+    metrics: dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Result:
+    """A sweep as it stood when it was over (or interrupted): `trials` in the order of their numbers."""
+
+    view: SweepView
+    trials: Sequence[TrialView]
+
+    @property
+    def id(self) -> str:
+        """The sweep's id: what `sweep show` and the other verbs take."""
+        return self.view.id
+
+    @property
+    def state(self) -> str:
+        """`finished`, `cancelled`, or another state when the run was interrupted."""
+        return str(self.view.state)
+
+    @property
+    def counts(self) -> dict[str, int]:
+        """How many trials are in each state."""
+        return dict(self.view.trials)
+
+    @property
+    def best(self) -> BestTrial:
+        """The best trial. Raises `UsageError` when there is none: no metric in the spec, or no trial logged it."""
+        best = self.view.best
+        if best is None:
+            seen = ", ".join(self.view.metrics_seen) or "none"
+            wanted = (
+                f"no trial logged the metric {self.view.metric}" if self.view.metric else "the spec names no metric"
+            )
+            raise UsageError(f"sweep {self.id} has no best trial: {wanted}", f"metrics that were logged: {seen}")
+        summary = next((trial.summary for trial in self.trials if trial.run_id == best.run), {})
+        config = TrialConfig.of(best.config)
+        return BestTrial(best.run, best.number, best.name, best.metric, best.value, config, dict(summary))
+
+    def to_pandas(self) -> pandas.DataFrame:
+        """One row a trial, with columns `config.x` and `summary.x`. Needs pandas: pip install "swath[pandas]"."""
+        try:
+            import pandas
+        except ImportError:
+            raise UsageError("to_pandas() needs pandas", 'pip install "swath[pandas]"') from None
+        return pandas.DataFrame(rows_of(self.trials))
+
+    def __repr__(self) -> str:
+        counts = ", ".join(f"{count} {state}" for state, count in self.view.trials.items() if count) or "no trials"
+        best = self.view.best
+        shown = f", best {best.metric}={best.value:.6g} (trial {best.number})" if best else ""
+        return f"<Result of sweep {self.id}: {self.state}, {counts}{shown}>"
+
+    def _repr_html_(self) -> str:
+        """A small table for notebooks: the best trial's config, and the counts."""
+        counts = " · ".join(f"{count} {state}" for state, count in self.view.trials.items() if count)
+        head = f"<p><b>{escape(self.view.name)}</b> (sweep {escape(self.id)}) {self.state}: {counts}</p>"
+        best = self.view.best
+        if best is None:
+            return head
+        rows = "".join(
+            f"<tr><td>{escape(key)}</td><td>{escape(str(value))}</td></tr>" for key, value in best.config.items()
+        )
+        title = f"{escape(best.metric)} = {best.value:.6g}, trial {best.number} (run {escape(best.run)})"
+        return f"{head}<table><caption>best: {title}</caption>{rows}</table>"
+
+
+def rows_of(trials: Sequence[TrialView]) -> list[dict[str, Any]]:
+    """One flat dict a trial."""
+    return [_row(trial) for trial in trials]
+
+
+def _row(trial: TrialView) -> dict[str, Any]:
+    both = trial.started is not None and trial.ended is not None
+    return {
+        "run": trial.run_id,
+        "number": trial.number,
+        "name": trial.name,
+        "state": str(trial.state),
+        "value": trial.value,
+        "best": trial.best,
+        "latest": trial.latest,
+        "reports": trial.reports,
+        "attempt": trial.attempt,
+        "reason": trial.reason,
+        "agent": trial.agent,
+        "created": trial.created,
+        "started": trial.started,
+        "ended": trial.ended,
+        "duration_s": round(trial.ended - trial.started, 3) if both else None,  # type: ignore[operator]
+        "exit_code": trial.exit_code,
+        "error": trial.error,
+        **flatten(trial.config, "config."),
+        **flatten(trial.summary, "summary."),
+    }
