@@ -80,8 +80,8 @@ class Workspace:
         """Register a sweep and return its id; nothing runs yet.
 
         `origin` is the file the spec came from, `cwd` the folder its trials run in, `pickled` a cloudpickled function
-        to run instead of a program; with `function_later` a spec may leave open what to run. Raises `SpecError` when the
-        spec is valid but could not run, with all reasons.
+        to run instead of a program; with `function_later` a spec may leave open what to run. Raises `SpecError` when
+        the spec is valid but could not run, with all reasons.
         """
         folder = os.path.abspath(cwd or ".")
         origin = os.path.abspath(origin) if origin else ""
