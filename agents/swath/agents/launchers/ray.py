@@ -1,0 +1,272 @@
+"""Agents as long-lived actors of a Ray, a local one or a cluster; the only file that imports ray, at first use."""
+
+from __future__ import annotations
+
+import ipaddress
+import logging
+import math
+import os
+import socket
+import warnings
+from dataclasses import dataclass
+from typing import Any
+
+import psutil
+
+from swath.agents.environment import having
+from swath.agents.launchers.base import AgentEvent, Ended, Launcher, Worker, fate_of
+from swath.agents.launchers.ray_actor import ActorSettings, RayAgent
+from swath.tracking.clock import Clock
+from swath.tracking.errors import SwathError, UsageError
+
+#: run, and beside it ping, drain, abort and kill.
+THREADS = 4
+#: Metrics travel over HTTP: Ray's object store is left at its smallest.
+OBJECT_STORE = 80 * 1024 * 1024
+#: How long the address of a cluster may take to answer.
+CONNECT_S = 10.0
+#: How long a killed agent may take to kill its trial.
+KILL_S = 2.0
+
+
+@dataclass(frozen=True)
+class Resources:
+    """What each agent takes: CPUs, GPUs (may be a part of one), bytes of memory, and the cluster's own resources."""
+
+    cpu: float = 1
+    gpu: float = 0
+    memory: int | None = None
+    custom: tuple[tuple[str, float], ...] = ()
+
+    def describe(self) -> str:
+        """For people: "1 CPU, 0.5 GPU"."""
+        parts = [(self.cpu, "CPU"), (self.gpu, "GPU"), *((amount, name) for name, amount in self.custom)]
+        words = [f"{amount:g} {name}" for amount, name in parts if amount]
+        return ", ".join(words + ([f"{self.memory / 2**30:.2g} GiB of memory"] if self.memory else [])) or "nothing"
+
+
+class RayLauncher(Launcher):
+    """Runs agents as actors that ask the server at `settings.url` for trials.
+
+    `address` is a cluster's ("auto", "host:port", "ray://host:port"); without one a Ray is started on this machine for
+    as long as the launcher lives, with room for all agents. A Ray that this process is connected to already is used,
+    and left as it is. swath must be installed on every node.
+    """
+
+    def __init__(
+        self,
+        settings: ActorSettings,
+        agents: int,
+        *,
+        resources: Resources | None = None,
+        address: str | None = None,
+        patience_s: float = 10.0,
+        **options: Any,
+    ) -> None:
+        super().__init__(agents, **options)
+        self._settings = settings
+        self._resources = resources or Resources()
+        self._address = address
+        self._patience_s = patience_s
+        self._ray: Any = None
+        self._owns_ray = False
+        self._actor_class: Any = None
+
+    def start(self) -> None:
+        self._ray = import_ray()
+        if not self._ray.is_initialized():
+            connect(self._ray, self._address, self._agents, self._resources)
+            self._owns_ray = True
+        self._actor_class = self._ray.remote(RayAgent).options(**self._options())
+        super().start()
+
+    def close(self) -> None:
+        try:
+            super().close()
+        finally:
+            if self._owns_ray:
+                self._owns_ray = False
+                self._ray.shutdown()
+
+    def _hire(self, name: str) -> Worker:
+        actor = self._actor_class.remote(self._settings, name)
+        told_at = self._clock.monotonic() + self._patience_s
+        return RayWorker(name, self._ray, actor, self._resources, self._clock, told_at)
+
+    def _options(self) -> dict[str, Any]:
+        wanted = self._resources
+        options: dict[str, Any] = {
+            "num_cpus": wanted.cpu,
+            "num_gpus": wanted.gpu,
+            "max_concurrency": THREADS,
+            "max_restarts": 0,
+            "resources": dict(wanted.custom) or None,
+        }
+        return options | ({"memory": wanted.memory} if wanted.memory else {})
+
+
+class RayWorker:
+    """One actor with its agent."""
+
+    def __init__(self, name: str, ray: Any, actor: Any, resources: Resources, clock: Clock, waits_from: float) -> None:
+        self.name = name
+        self._ray = ray
+        self._actor = actor
+        self._resources = resources
+        self._clock = clock
+        self._waits_from: float | None = waits_from
+        self._standing: Any = actor.ping.remote()
+        self._running = actor.run.remote()
+        self._killed = False
+        self._dismissed = False
+
+    def look(self) -> tuple[list[AgentEvent], Ended | None]:
+        ended = self._ended() if self._is_ready(self._running) else None
+        return [*self._beginnings(ended)], ended
+
+    def _is_ready(self, reference: Any) -> bool:
+        return bool(self._ray.wait([reference], timeout=0)[0])
+
+    def _beginnings(self, ended: Ended | None) -> list[AgentEvent]:
+        if self._standing is None:
+            return []
+        if self._is_ready(self._standing):
+            standing, self._standing = self._standing, None
+            try:
+                return [AgentEvent("started", self.name, self._ray.get(standing))]
+            except self._ray.exceptions.RayError:
+                return []
+        if ended is None and self._waits_from is not None and self._clock.monotonic() > self._waits_from:
+            self._waits_from = None
+            return [AgentEvent("waiting", self.name, self._shortage())]
+        return []
+
+    def _shortage(self) -> str:
+        cluster, free = self._ray.cluster_resources(), self._ray.available_resources()
+        names = ["CPU", "GPU", *(name for name, _ in self._resources.custom)]
+        there = ", ".join(f"{free.get(name, 0):g} of {cluster.get(name, 0):g} {name}" for name in names)
+        return f"it needs {self._resources.describe()}; free in the cluster: {there}"
+
+    def _ended(self) -> Ended:
+        if self._dismissed:
+            return Ended("done", "it was told to leave before it stood")
+        errors = self._ray.exceptions
+        try:
+            code, reason = self._ray.get(self._running)
+        except errors.RayActorError as error:
+            return Ended("died", f"its actor died: {_first_lines(error)}")
+        except errors.RayTaskError as error:
+            cause = error.cause if isinstance(error.cause, SwathError) else error
+            return Ended("died", f"it failed: {_first_lines(cause)}")
+        except errors.RayError as error:
+            return Ended("died", f"Ray lost it: {_first_lines(error)}")
+        return Ended(fate_of(code), reason, code)
+
+    def drain(self) -> None:
+        if not self._dismiss():
+            self._actor.drain.remote()
+
+    def abort(self) -> None:
+        if not self._dismiss():
+            self._actor.abort.remote()
+
+    def kill(self) -> None:
+        """The trial's processes are in a group of their own and would outlive the actor's."""
+        if not self._dismiss() and not self._killed:
+            self._killed = True
+            self._ray.wait([self._actor.kill.remote()], timeout=KILL_S)
+            self._ray.kill(self._actor)
+
+    def _dismiss(self) -> bool:
+        """End an actor that does not stand yet: it has no trial, and may wait for its place for ever."""
+        if self._standing is not None and not self._is_ready(self._standing):
+            self._dismissed = True
+            self._ray.kill(self._actor)
+        return self._dismissed
+
+    def close(self) -> None:
+        self._ray.kill(self._actor)
+
+
+def advertise_host(address: str | None) -> str:
+    """This machine's address as the nodes of the Ray at `address` reach it, for the agents' server."""
+    if address is None:
+        return "127.0.0.1"
+    host = address.removeprefix("ray://").rpartition(":")[0].strip("[]")
+    if not host or _is_loopback(host):
+        found: str = import_ray().util.get_node_ip_address()
+        return found
+    return _address_towards(host)
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
+
+
+def _address_towards(host: str) -> str:
+    """The address that packets from here to `host` carry; none is sent."""
+    try:
+        family, kind, protocol, _, target = socket.getaddrinfo(host, 1, type=socket.SOCK_DGRAM)[0]
+        with socket.socket(family, kind, protocol) as probe:
+            probe.connect(target)
+            found: str = probe.getsockname()[0]
+            return found
+    except OSError as error:
+        raise UsageError(f"the Ray at {host!r} cannot be reached: {error}", "check the address") from error
+
+
+def import_ray() -> Any:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        try:
+            import ray
+            import ray.exceptions
+            import ray.util
+        except ImportError as error:
+            raise UsageError(
+                f"Ray cannot be used here: {error}", "install it with: pip install ray, or run with --on local"
+            ) from error
+    return ray
+
+
+def connect(ray: Any, address: str | None, agents: int, resources: Resources) -> None:
+    """Start a Ray on this machine, or connect to the one at `address`, without Ray's own noise."""
+    quiet: dict[str, Any] = {"log_to_driver": False, "logging_level": logging.ERROR}
+    where = f"the Ray at {address!r} cannot be reached" if address else "a Ray cannot be started here"
+    try:
+        _knock(address)
+        with warnings.catch_warnings(), having("RAY_USAGE_STATS_ENABLED", "0"):
+            warnings.simplefilter("ignore")
+            if address is None:
+                ray.init(address="local", **_room_for(agents, resources), **quiet)
+            else:
+                ray.init(address=address, **quiet)
+    except (RuntimeError, ValueError, OSError, ray.exceptions.RayError) as error:
+        hint = "see if this works here: ray status --address ADDRESS; a cluster with tokens needs RAY_AUTH_MODE=token"
+        raise UsageError(f"{where}: {_first_lines(error)}", hint if address else "try --on local") from error
+
+
+def _knock(address: str | None) -> None:
+    """Raise `OSError` when nobody listens at host:port: Ray itself would try for minutes."""
+    host, colon, port = (address or "").removeprefix("ray://").rpartition(":")
+    if colon and port.isdigit():
+        socket.create_connection((host.strip("[]"), int(port)), timeout=CONNECT_S).close()
+
+
+def _room_for(agents: int, resources: Resources) -> dict[str, Any]:
+    """A Ray of our own holds all the agents that were asked for, as local processes would; CPUs may be shared."""
+    cpus = max(os.cpu_count() or 1, math.ceil(agents * resources.cpu))
+    room: dict[str, Any] = {"num_cpus": cpus, "include_dashboard": False, "object_store_memory": OBJECT_STORE}
+    if resources.custom:
+        room["resources"] = {name: agents * amount for name, amount in resources.custom}
+    if resources.memory:
+        room["_memory"] = max(agents * resources.memory, psutil.virtual_memory().available // 2)
+    return room
+
+
+def _first_lines(error: BaseException) -> str:
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    return " ".join(lines[:3]) or type(error).__name__
