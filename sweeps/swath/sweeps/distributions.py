@@ -16,6 +16,7 @@ Number: TypeAlias = int | float
 
 #: Unbounded distributions are read between these quantiles, so that every value is finite and can be mapped back.
 TAIL = 1e-12
+_LEAST_U = 1e-100
 _STANDARD = NormalDist()
 _LARGEST_EXPONENT = 709.0
 
@@ -342,7 +343,7 @@ class Beta(_Continuous):
     def ppf(self, u: float) -> float:
         from scipy.special import betaincinv
 
-        return float(betaincinv(self.a, self.b, u))
+        return float(betaincinv(self.a, self.b, u)) if u > _LEAST_U else 0.0  # scipy gives NaN for less
 
     def cdf(self, value: float) -> float:
         from scipy.special import betainc

@@ -261,8 +261,12 @@ def set_agent_state(connection: sa.Connection, agent_id: str, state: str) -> Non
 
 def _sweep_columns(row: SweepRow, names: Sequence[str]) -> dict[str, Any]:
     columns = {name: getattr(row, name) for name in names}
-    lists = {"metrics_seen": json.dumps(row.metrics_seen), "warned": json.dumps(row.warned)}
+    lists = {"metrics_seen": _to_text(row.metrics_seen), "warned": _to_text(row.warned)}
     return columns | lists | {"state": row.state.value}
+
+
+def _to_text(items: tuple[str, ...]) -> str:
+    return json.dumps(items) if items else "[]"
 
 
 def _trial_columns(row: TrialRow, names: Sequence[str]) -> dict[str, Any]:
@@ -275,7 +279,7 @@ def _sweep(row: Sequence[Any]) -> SweepRow:
     values = list(row)
     values[_SWEEP_STATE] = SweepState(values[_SWEEP_STATE])
     for place in _SWEEP_LISTS:
-        values[place] = tuple(json.loads(values[place]))
+        values[place] = tuple(json.loads(values[place])) if values[place] != "[]" else ()
     return SweepRow(*values)
 
 

@@ -62,7 +62,6 @@ trials = sa.Table(
     sa.Column("ended", sa.Float),
     sa.Column("exit_code", sa.Integer),
     sa.Column("error", sa.Text, nullable=False),
-    sa.UniqueConstraint("sweep_id", "number"),
     sa.Index("trials_by_version", "sweep_id", "version"),
     sqlite_with_rowid=False,
 )

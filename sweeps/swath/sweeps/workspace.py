@@ -299,7 +299,10 @@ def _with_program_found(spec: SweepSpec, cwd: str, origin: str) -> SweepSpec:
     if spec.program is None or not origin or os.path.exists(os.path.join(cwd, spec.program)):
         return spec
     beside = Path(origin).parent / spec.program
-    return dataclasses.replace(spec, program=str(beside)) if beside.is_file() else spec
+    if not beside.is_file():
+        return spec
+    found = os.path.relpath(beside, cwd) if beside.is_relative_to(cwd) else str(beside)
+    return dataclasses.replace(spec, program=found)
 
 
 def _sweep_view(connection: sa.Connection, row: SweepRow) -> SweepView:

@@ -42,6 +42,7 @@ class Database:
         self._lock = threading.RLock()
         self._engine: sa.Engine | None = None
         self._connection: sa.Connection | None = None
+        self._busy = False
 
     def open(self) -> Database:
         """Connect, creating or migrating the database as needed. Idempotent."""
@@ -61,41 +62,42 @@ class Database:
     @contextmanager
     def write(self) -> Iterator[sa.Connection]:
         """A transaction that holds the store's write lock from its first moment; undone by an exception."""
-        with self._lock:
-            connection = self.open()._connection
-            assert connection is not None
-            try:
-                transaction = connection.begin()
-            except (sa.exc.DatabaseError, sqlite3.DatabaseError) as error:
-                raise _explained(error, self.path) from error
-            try:
-                yield connection
-                transaction.commit()
-            except (sa.exc.DatabaseError, sqlite3.DatabaseError) as error:
-                transaction.rollback()
-                raise _explained(error, self.path) from error
-            except BaseException:
-                transaction.rollback()
-                raise
+        with self._lock, self._transaction("BEGIN IMMEDIATE", "COMMIT") as connection:
+            yield connection
 
     @contextmanager
     def read(self) -> Iterator[sa.Connection]:
-        """One consistent view for reading, which waits for no writer of another process."""
+        """One consistent view for reading, which waits for no writer of another process. Inside a write, that one."""
         with self._lock:
-            connection = self.open()._connection
-            assert connection is not None
-            if connection.in_transaction():
-                yield connection
-                return
-            connection.info["mode"] = "DEFERRED"
-            transaction = connection.begin()
+            if self._busy:
+                assert self._connection is not None
+                yield self._connection
+            else:
+                with self._transaction("BEGIN DEFERRED", "ROLLBACK") as connection:
+                    yield connection
+
+    @contextmanager
+    def _transaction(self, begin: str, end: str) -> Iterator[sa.Connection]:
+        """SQLAlchemy's own begin and commit cost more than SQLite's: the driver is told directly."""
+        connection = self.open()._connection
+        assert connection is not None
+        execute = connection.connection.driver_connection.execute  # type: ignore[union-attr]
+        try:
+            execute(begin)
+            self._busy = True
             try:
                 yield connection
-            except (sa.exc.DatabaseError, sqlite3.DatabaseError) as error:
-                raise _explained(error, self.path) from error
+                execute(end)
+            except BaseException:
+                if connection.connection.driver_connection.in_transaction:  # type: ignore[union-attr]
+                    execute("ROLLBACK")
+                raise
             finally:
-                connection.info["mode"] = "IMMEDIATE"
-                transaction.rollback()
+                self._busy = False
+                if connection.in_transaction():
+                    connection.rollback()
+        except (sa.exc.DatabaseError, sqlite3.DatabaseError) as error:
+            raise _explained(error, self.path) from error
 
     def _connect(self) -> None:
         try:
@@ -108,10 +110,9 @@ class Database:
             connect_args={"timeout": BUSY_S, "check_same_thread": False},
         )
         sa.event.listen(self._engine, "connect", _prepare)
-        sa.event.listen(self._engine, "begin", _begin)
         try:
             self._connection = self._connect_wal(self._engine)
-            self._migrate(self._connection)
+            self._migrate()
         except sa.exc.DatabaseError as error:
             self._engine.dispose()
             self._connection = self._engine = None
@@ -131,8 +132,8 @@ class Database:
                     raise
                 self._clock.sleep(0.01)
 
-    def _migrate(self, connection: sa.Connection) -> None:
-        with connection.begin():
+    def _migrate(self) -> None:
+        with self.read() as connection:
             found = _read_versions(connection)
         for part, migrations in self._parts.items():
             if found.get(part, 0) > len(migrations):
@@ -143,7 +144,7 @@ class Database:
                 )
         if all(found.get(part) == len(migrations) for part, migrations in self._parts.items()):
             return
-        with connection.begin():
+        with self.write() as connection:
             _metadata.create_all(connection)
             found = _read_versions(connection)
             for part, migrations in self._parts.items():
@@ -177,10 +178,6 @@ def _prepare(dbapi_connection: object, _record: object) -> None:
     connection.isolation_level = None  # type: ignore[attr-defined]  # BEGIN is ours: see _begin
     for pragma in _PRAGMAS:
         connection.execute(f"PRAGMA {pragma}")  # type: ignore[attr-defined]
-
-
-def _begin(connection: sa.Connection) -> None:
-    connection.connection.cursor().execute(f"BEGIN {connection.info.get('mode', 'IMMEDIATE')}")
 
 
 def _explained(error: sa.exc.DatabaseError | sqlite3.DatabaseError, path: Path) -> Exception:

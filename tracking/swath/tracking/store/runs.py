@@ -119,7 +119,8 @@ def select_events(connection: sa.Connection, scope: str, after: int, limit: int)
 def _to_columns(run: RunRow) -> dict[str, Any]:
     return {
         "name": run.name, "project": run.project, "run_group": run.group, "job_type": run.job_type,
-        "tags": json.dumps(run.tags), "notes": run.notes, "sweep_id": run.sweep_id, "state": run.state,
+        "tags": json.dumps(run.tags) if run.tags else "[]", "notes": run.notes, "sweep_id": run.sweep_id,
+        "state": run.state,
         "config": json.dumps(run.config), "summary": json.dumps(run.summary), "attempt": run.attempt, "rows": run.rows,
         "created": run.created, "updated": run.updated, "ended": run.ended, "exit_code": run.exit_code,
         "error": run.error, "host": run.host, "pid": run.pid, "applied": json.dumps(run.applied),

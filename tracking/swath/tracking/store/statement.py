@@ -42,7 +42,7 @@ class Statement:
         """Execute once for each row."""
         text, order = self._text(connection)
         sets = rows if order is None else [[row[name] for name in order] for row in rows]
-        connection.connection.cursor().executemany(text, sets)
+        connection.connection.driver_connection.executemany(text, sets)  # type: ignore[union-attr]
 
     def _text(self, connection: sa.Connection) -> tuple[str, Sequence[str] | None]:
         name = connection.dialect.name

@@ -30,7 +30,6 @@ runs = sa.Table(
     sa.Column("host", sa.String, nullable=False),
     sa.Column("pid", sa.Integer, nullable=False),
     sa.Column("applied", sa.Text, nullable=False),
-    sa.Index("runs_by_project", "project", "created"),
     sqlite_with_rowid=False,
 )
 
