@@ -30,13 +30,14 @@ def take(step: Step, trial: TrialRow, chunks: Sequence[Chunk], final: bool = Fal
 
     `final`: nothing more will be written to these segments, so that damage in them is stepped over.
     """
-    known = runs.get(step.connection, trial.run_id)
+    known = runs.get(step.connection, trial.run_id) if trial.heard else None
     run = known or _blank(step, trial)
     if run.attempt < trial.attempt:
         run = restarted(run, trial.attempt)
     run, rows = _fold(step, run, trial, chunks, final)
     if known is None:
         runs.insert(step.connection, run)
+        trial = msgspec.structs.replace(trial, heard=1)
     elif run is not known:
         runs.update(step.connection, run)
     if rows:

@@ -55,6 +55,7 @@ class TrialRow(msgspec.Struct, frozen=True):
     request: str = ""
     expires: float | None = None
     closed: str = ""
+    heard: int = 0
     retries: int = 0
     losses: int = 0
     reports: int = 0
@@ -81,12 +82,7 @@ _SWEEP_CHANGES = [name for name in _SWEEP_COLUMNS if name not in _FIXED]
 _TRIAL_CHANGES = [name for name in _TRIAL_COLUMNS if name not in _FIXED]
 _P = sa.bindparam
 
-_advance = Statement(
-    sa.update(sweeps)
-    .where(sweeps.c.id == _P("sweep_id"))
-    .values(version=sweeps.c.version + 1)
-    .returning(*sweeps.columns)
-)
+_select_sweep = Statement(sa.select(sweeps).where(sweeps.c.id == _P("sweep_id")))
 _insert_sweep = insert_into(sweeps)
 _update_sweep = update_by(sweeps, "id", *_SWEEP_CHANGES)
 _insert_trial = insert_into(trials)
@@ -131,15 +127,9 @@ def update_sweep(connection: sa.Connection, row: SweepRow) -> None:
     _update_sweep(connection, id_=row.id, **_sweep_columns(row, _SWEEP_CHANGES))
 
 
-def advance(connection: sa.Connection, sweep_id: str) -> SweepRow | None:
-    """Move the sweep's version on by one and read it: the first statement of every change. None: no such sweep."""
-    row = _advance(connection, sweep_id=sweep_id).fetchone()
-    return _sweep(row) if row else None
-
-
 def get_sweep(connection: sa.Connection, sweep_id: str) -> SweepRow | None:
     """Read one sweep."""
-    row = connection.execute(sa.select(sweeps).where(sweeps.c.id == sweep_id)).first()
+    row = _select_sweep(connection, sweep_id=sweep_id).fetchone()
     return _sweep(row) if row else None
 
 

@@ -28,7 +28,6 @@ class Step:
         self.now = now
         self.root = root
         self.plan: Plan
-        self._stored = sweep
         self._events: list[Event] = []
 
     def change(self, **changes: Any) -> None:
@@ -65,8 +64,7 @@ class Step:
 
     def close(self) -> None:
         """Write what was gathered."""
-        if self.sweep is not self._stored:
-            ledger.update_sweep(self.connection, self.sweep)
+        ledger.update_sweep(self.connection, self.sweep)
         if self._events:
             runs.append_events(self.connection, self.now, self._events)
 
@@ -75,9 +73,9 @@ class Step:
 def change(database: Database, sweep_id: str, now: float, root: Path) -> Iterator[Step]:
     """A step under the store's write lock. Raises `NotFound` when there is no such sweep."""
     with database.write() as connection:
-        sweep = ledger.advance(connection, sweep_id)
+        sweep = ledger.get_sweep(connection, sweep_id)
         if sweep is None:
             raise NotFound(f"there is no sweep {sweep_id!r} in {root}", "list the sweeps with: sweep list")
-        step = Step(connection, sweep, now, root)
+        step = Step(connection, msgspec.structs.replace(sweep, version=sweep.version + 1), now, root)
         yield step
         step.close()

@@ -18,7 +18,7 @@ sweeps = sa.Table(
     sa.Column("cwd", sa.Text, nullable=False),
     sa.Column("seed", sa.BigInteger, nullable=False),
     sa.Column("total", sa.BigInteger),
-    # How many trials were ever made, and a counter that every change of the sweep or of a trial of it moves on.
+    # How many trials were ever made, and a counter that every step of the controller moves on by one.
     sa.Column("made", sa.BigInteger, nullable=False),
     sa.Column("version", sa.BigInteger, nullable=False),
     sa.Column("best_value", sa.Float),
@@ -49,6 +49,8 @@ trials = sa.Table(
     sa.Column("request", sa.String, nullable=False),
     sa.Column("expires", sa.Float),
     sa.Column("closed", sa.String, nullable=False),
+    # Whether a row of `runs` stands for it: from its first report on.
+    sa.Column("heard", sa.Integer, nullable=False),
     sa.Column("retries", sa.Integer, nullable=False),
     sa.Column("losses", sa.Integer, nullable=False),
     # What the present attempt reported of the sweep's metric.
