@@ -32,7 +32,7 @@ from swath.sweeps.states import ENDED, SweepState, TrialState, check_trial_move
 from swath.sweeps.step import Step, change
 from swath.tracking import layout
 from swath.tracking.clock import Clock
-from swath.tracking.errors import LeaseLost, NotFound
+from swath.tracking.errors import LeaseLost, NotFound, UsageError
 from swath.tracking.runlog import write_at
 from swath.tracking.store import Database
 
@@ -115,8 +115,9 @@ class Controller:
     def leave(self, agent_id: str, reason: str) -> None:
         with self._step() as step:
             agent = ledger.get_agent(step.connection, agent_id)
-            if agent is not None and agent.state == "active":
-                losses.release(step, agent, f"its agent {agent.name} left", "left", reason)
+            if agent is not None:
+                losses.release(step, agent, reason)
+                endings.finish_if_done(step)
 
     def reap(self) -> int:
         """Take back the trials of agents that are gone, whether or not anybody asks for a trial; how many."""
@@ -152,9 +153,6 @@ class Controller:
             case SweepState.PAUSED:
                 ledger.see_agent(step.connection, agent_id, step.now)
                 return Wait(PAUSED_WAIT_S, "the sweep is paused")
-            case SweepState.FINISHING:
-                endings.finish_if_done(step)
-                return Over(f"the sweep hands out no more trials: {step.sweep.reason}")
         wanted = found[0] if found else self._make(step)
         if wanted is not None:
             return self._lease(step, wanted, agent_id, request)
@@ -171,7 +169,10 @@ class Controller:
     def _make(self, step: Step) -> TrialRow | None:
         """A new trial, not yet stored; None when the sweep makes no more."""
         sweep = step.sweep
-        if sweep.total is not None and sweep.made >= sweep.total:
+        if sweep.state is SweepState.FINISHING or (sweep.total is not None and sweep.made >= sweep.total):
+            return None
+        if reached := intake.target_reached(step):
+            step.move(SweepState.FINISHING, reached)
             return None
         number = sweep.made + 1
         suggestion = step.plan.suggest(step.connection, sweep, number)
@@ -198,8 +199,9 @@ class Controller:
             step.change(made=trial.number)
         else:
             step.save(trial)
-        if step.sweep.state is SweepState.PENDING:
+        if step.sweep.started is None:
             step.change(started=step.now)
+        if step.sweep.state is SweepState.PENDING:
             step.move(SweepState.RUNNING, "")
         step.event(
             "trial.started", trial.run_id, number=trial.number, name=trial.name, config=trial.config, agent=agent_id,
@@ -217,6 +219,10 @@ class Controller:
 
     def _store(self, lease: Lease, chunks: Sequence[Chunk]) -> None:
         """Shipped bytes become part of this store's run log before anything is derived from them."""
+        for chunk in chunks:
+            if layout.attempt_of(chunk.segment) != lease.attempt:
+                wrong = f"{chunk.segment!r} is no segment of attempt {lease.attempt}"
+                raise UsageError(wrong, "send the bytes of a segment under its own name")
         if not self._shared_disk:
             folder = layout.run_dir(self._root, lease.run_id)
             for chunk in chunks:

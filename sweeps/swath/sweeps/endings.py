@@ -16,10 +16,14 @@ replace = msgspec.structs.replace
 
 #: How much of a trial's last output an event carries, in characters.
 _ERROR_TAIL = 2000
+#: An agent that was silent for so long does not count as one that could run what is left.
+_SILENT_S = 120.0
 
 
 def end(step: Step, trial: TrialRow, run: RunRow, outcome: Outcome) -> None:
     """End an attempt as its agent saw it: the trial is closed, or goes back to the queue."""
+    if outcome.ending == "preempted" and run.state == "finished":  # it came to its end while it was asked to leave
+        outcome = Outcome("finished", 0)
     settled = settling.settle(trial, outcome, step.plan.spec.retry, step.sweep.state is SweepState.CANCELLED)
     trial = replace(trial, exit_code=outcome.exit_code, error=outcome.error, retries=trial.retries + settled.retried)
     if settled.state is TrialState.QUEUED:
@@ -51,12 +55,17 @@ def requeue(step: Step, trial: TrialRow, run: RunRow | None, reason: str) -> Non
     )  # fmt: skip
     if run is not None:
         runs.update(step.connection, replace(run, state="queued", ended=None))
+    if step.sweep.best_run == trial.run_id:
+        _forget_best(step)
     step.event("trial.requeued", trial.run_id, name=trial.name, reason=reason, error=trial.error[-_ERROR_TAIL:])
     finish_if_done(step)
 
 
 def finish_if_done(step: Step) -> bool:
-    """End the sweep when it makes no more trials and none is under way or waiting; whether it is over now."""
+    """End the sweep when it makes no more trials and none is under way or waiting; whether it is over now.
+
+    A sweep that is finishing lets its agents run again what came back to the queue; without agents nothing will.
+    """
     sweep = step.sweep
     if sweep.state in (SweepState.FINISHED, SweepState.CANCELLED):
         return True
@@ -65,12 +74,16 @@ def finish_if_done(step: Step) -> bool:
     if sweep.state is SweepState.PAUSED or not (exhausted or finishing):
         return False
     running, queued = ledger.count_live(step.connection, sweep.id)
-    if running or (queued and not finishing):
+    if running or (queued and not (finishing and _is_alone(step))):
         return False
     step.move(SweepState.FINISHED, sweep.reason if finishing else f"all {sweep.made} trials were run")
     if queued:
         drop_queued(step, "the sweep ended before it could run again")
     return True
+
+
+def _is_alone(step: Step) -> bool:
+    return not ledger.has_agents(step.connection, step.sweep.id, step.now - _SILENT_S)
 
 
 def drop_queued(step: Step, reason: str) -> None:
@@ -99,11 +112,22 @@ def _note_best(step: Step, trial: TrialRow) -> None:
     step.event("sweep.best", step.sweep.id, run=trial.run_id, name=trial.name, value=trial.best, metric=metric.name)
 
 
+def _forget_best(step: Step) -> None:
+    """The best trial starts over: the best of the others counts until it does better again."""
+    metric = step.plan.spec.metric
+    best = ledger.best_trial(step.connection, step.sweep.id, metric is None or metric.goal == "minimize")
+    step.change(best_value=best.best if best else None, best_run=best.run_id if best else None)
+
+
 def _warn_if_silent(step: Step, trial: TrialRow, run: RunRow) -> None:
     metric = step.plan.spec.metric
     if metric is None or trial.reports or trial.state is not TrialState.FINISHED:
         return
     logged = sorted(set(reports.names(run.summary)))
+    if metric.name in logged:
+        message = f"{trial.name} ended with no finite value of {metric.name!r}: it cannot be compared with others"
+        step.warn(f"silent:{metric.name}", message)
+        return
     step.warn(
         f"silent:{metric.name}",
         f"{trial.name} ended without logging the sweep's metric {metric.name!r}; it logged "

@@ -8,7 +8,7 @@ from pathlib import Path
 import msgspec
 
 from swath.agents.protocol import Chunk
-from swath.sweeps import reports
+from swath.sweeps import ledger, reports
 from swath.sweeps.ledger import TrialRow
 from swath.sweeps.states import SweepState, TrialState
 from swath.sweeps.step import Step
@@ -100,9 +100,24 @@ def _count(step: Step, trial: TrialRow, rows: list[records.Row]) -> TrialRow:
 
 
 def _check_target(step: Step, trial: TrialRow) -> None:
-    metric = step.plan.spec.metric
-    if metric is None or metric.target is None or trial.best is None or step.sweep.state is not SweepState.RUNNING:
-        return
-    if not reports.better(metric.goal, metric.target, trial.best):
-        reached = f"{trial.name} reached the target: {metric.name} {trial.best:g} (target {metric.target:g})"
+    reached = _reaches_target(step, trial)
+    if reached and step.sweep.state is SweepState.RUNNING:
         step.move(SweepState.FINISHING, reached)
+
+
+def target_reached(step: Step) -> str:
+    """A sentence about the trial that reached `metric.target`; "" where none has, or there is no target."""
+    metric = step.plan.spec.metric
+    if metric is None or metric.target is None:
+        return ""
+    best = ledger.best_trial(step.connection, step.sweep.id, metric.goal == "minimize")
+    return _reaches_target(step, best) if best else ""
+
+
+def _reaches_target(step: Step, trial: TrialRow) -> str:
+    metric = step.plan.spec.metric
+    if metric is None or metric.target is None or trial.best is None:
+        return ""
+    if reports.better(metric.goal, metric.target, trial.best):
+        return ""
+    return f"{trial.name} reached the target: {metric.name} {trial.best:g} (target {metric.target:g})"

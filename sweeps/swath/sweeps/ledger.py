@@ -114,6 +114,15 @@ _delete_rungs = Statement(sa.delete(rungs).where(rungs.c.sweep_id == _P("sweep_i
 _select_rungs = Statement(
     sa.select(rungs.c.run_id, rungs.c.value).where(rungs.c.sweep_id == _P("sweep_id"), rungs.c.band == _P("band"))
 )
+_any_agent = Statement(
+    sa.select(agents.c.id)
+    .where(
+        agents.c.sweep_id == _P("sweep_id"),
+        agents.c.state == sa.literal_column("'active'"),
+        agents.c.seen > _P("since"),
+    )
+    .limit(sa.literal_column("1"))
+)
 _see_agent = update_by(agents, "id", "seen", "state")
 
 
@@ -237,6 +246,11 @@ def agents_of(connection: sa.Connection, sweep_id: str) -> list[sa.Row[Any]]:
     """Every agent that ever joined, in order."""
     query = sa.select(agents).where(agents.c.sweep_id == sweep_id).order_by(agents.c.started, agents.c.id)
     return list(connection.execute(query))
+
+
+def has_agents(connection: sa.Connection, sweep_id: str, since: float) -> bool:
+    """Whether any agent that works for the sweep gave a sign of life after `since`."""
+    return _any_agent(connection, sweep_id=sweep_id, since=since).fetchone() is not None
 
 
 def see_agent(connection: sa.Connection, agent_id: str, now: float) -> None:

@@ -20,7 +20,7 @@ def reap_expired(step: Step, lease_s: float) -> int:
     """Take back the trials whose lease ran out; how many."""
     gone = ledger.expired(step.connection, step.sweep.id, step.now)
     for trial in gone:
-        lose(step, trial, f"its agent was silent for {lease_s:g} s")
+        take_back(step, trial, f"its agent was silent for {lease_s:g} s")
     return len(gone)
 
 
@@ -31,22 +31,28 @@ def reap_dead(step: Step) -> int:
         for agent in ledger.agents_of(step.connection, step.sweep.id)
         if agent.state == "active" and is_gone(agent.host, agent.pid, agent.started)
     ]
-    return sum(release(step, agent, f"its agent {agent.name} died", "dead", "its process is gone") for agent in dead)
+    return sum(_unregister(step, agent, "dead", "its process is gone") for agent in dead)
 
 
-def release(step: Step, agent: Any, why: str, state: str, reason: str) -> int:
-    """Unregister an agent and take back what it still holds; how many trials."""
+def release(step: Step, agent: Any, reason: str) -> int:
+    """Unregister an agent that leaves in good order, and take back what it still holds; how many trials."""
+    return _unregister(step, agent, "left", reason)
+
+
+def _unregister(step: Step, agent: Any, state: str, reason: str) -> int:
     running = ledger.trials_in(step.connection, step.sweep.id, TrialState.RUNNING)
     held = [trial for trial in running if trial.agent_id == agent.id]
+    if agent.state == "active":
+        ledger.set_agent_state(step.connection, agent.id, state)
+        step.event("agent.left", agent.id, name=agent.name, reason=reason, state=state)
+    verb = "left" if state == "left" else "died"
     for trial in held:
-        lose(step, trial, why)
-    ledger.set_agent_state(step.connection, agent.id, state)
-    step.event("agent.left", agent.id, name=agent.name, reason=reason, state=state)
+        take_back(step, trial, f"its agent {agent.name} {verb}", orderly=state == "left")
     return len(held)
 
 
-def lose(step: Step, trial: TrialRow, why: str) -> None:
-    """Take a trial from an agent that is gone.
+def take_back(step: Step, trial: TrialRow, why: str, orderly: bool = False) -> None:
+    """Take a trial from an agent that is gone; `orderly`: the agent itself gave it back.
 
     What it logged is taken over first: a trial that had told its good end is finished, one with a verdict gets what the
     verdict says, any other is run again. Its processes are killed, where they are this machine's.
@@ -54,13 +60,15 @@ def lose(step: Step, trial: TrialRow, why: str) -> None:
     folder = layout.run_dir(step.root, trial.run_id)
     taken = intake.take(step, trial, intake.on_disk(folder, trial.attempt), final=True)
     reap_orphan(folder, trial.attempt)
-    trial, run = msgspec.structs.replace(taken.trial, losses=trial.losses + 1), taken.run
+    trial, run = msgspec.structs.replace(taken.trial, losses=trial.losses + (not orderly)), taken.run
     if trial.verdict != "continue":
         state = TrialState.STOPPED if trial.verdict == "stop" else TrialState.KILLED
         settled = Settlement(state, trial.verdict_reason)
     elif run.state == "finished":
         trial = msgspec.structs.replace(trial, exit_code=0)
         settled = Settlement(TrialState.FINISHED, f"ran to its end; then {why}")
+    elif orderly:
+        settled = settling.left(trial, step.plan.spec.retry, bool(run.applied), why)
     else:
         settled = settling.lost(trial, step.plan.spec.retry, why)
     if settled.state is TrialState.QUEUED:

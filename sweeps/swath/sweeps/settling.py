@@ -30,6 +30,8 @@ def settle(trial: TrialRow, outcome: Outcome, retry: Retry, cancelled: bool) -> 
     match outcome.ending:
         case "stopped":
             return Settlement(TrialState.STOPPED, trial.verdict_reason or "stopped on request")
+        case "killed" if trial.verdict == "kill" and not cancelled:
+            return Settlement(TrialState.QUEUED, "it was killed with the sweep, which goes on after all")
         case "killed":
             return Settlement(TrialState.KILLED, trial.verdict_reason or "killed on request")
         case "finished":
@@ -62,6 +64,13 @@ def _how(outcome: Outcome) -> str:
     if outcome.exit_code is not None:
         return f"the program ended with exit code {outcome.exit_code}"
     return "the trial failed"
+
+
+def left(trial: TrialRow, retry: Retry, begun: bool, why: str) -> Settlement:
+    """What an agent that leaves in good order makes of a trial that it holds: what it never began costs nothing."""
+    if begun and "preempted" not in retry.on:
+        return Settlement(TrialState.FAILED, f"{why}, and retry.on does not name preempted")
+    return Settlement(TrialState.QUEUED, f"{why}; it goes back to the queue")
 
 
 def lost(trial: TrialRow, retry: Retry, why: str) -> Settlement:

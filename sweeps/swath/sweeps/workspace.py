@@ -17,7 +17,7 @@ import sqlalchemy as sa
 
 from swath.agents.protocol import TrialSource
 from swath.agents.task import check_task
-from swath.sweeps import catchup, endings, ledger, tables
+from swath.sweeps import catchup, endings, intake, ledger, tables
 from swath.sweeps.controller import Controller
 from swath.sweeps.ledger import SweepRow, TrialRow
 from swath.sweeps.plan import PICKLE, Plan, folder_of
@@ -225,6 +225,7 @@ class Workspace:
             if step.sweep.state is not SweepState.PAUSED:
                 raise NotAllowed(f"sweep {sweep_id} is {step.sweep.state}, not paused", "see it with: sweep show ID")
             step.move(SweepState.RUNNING, "")
+            endings.finish_if_done(step)
 
     def stop(self, sweep_id: str) -> None:
         """Make no new trials; running ones go on to their end, then the sweep is finished."""
@@ -243,24 +244,34 @@ class Workspace:
         self.catch_up(sweep_id)
 
     def revive(self, sweep_id: str) -> None:
-        """Let a sweep that was paused, stopped, cancelled or left alone go on; one that is complete stays as it is."""
+        """Let a sweep that was paused, stopped, cancelled or left alone go on; one that is complete stays as it is.
+
+        What a cancel killed goes back to the queue.
+        """
         with self._change(sweep_id) as step:
-            complete = step.sweep.total is not None and step.sweep.made >= step.sweep.total
+            killed = step.sweep.state is SweepState.CANCELLED
+            ended = ledger.trials_in(step.connection, sweep_id, TrialState.KILLED) if killed else []
+            exhausted = step.sweep.total is not None and step.sweep.made >= step.sweep.total
+            complete = exhausted or bool(intake.target_reached(step))
             idle = step.sweep.state not in (SweepState.RUNNING, SweepState.PENDING)
-            if idle and not (complete and not sum(ledger.count_live(step.connection, sweep_id))):
+            if idle and (ended or not complete or sum(ledger.count_live(step.connection, sweep_id))):
                 step.move(SweepState.RUNNING, "")
+            for trial in ended:
+                self._requeue(step, trial, "the cancelled sweep goes on")
         self.catch_up(sweep_id)
 
     def retry(self, sweep_id: str) -> int:
         """Requeue the failed and killed trials, their retries given back, and let the sweep go on; how many."""
         with self._change(sweep_id) as step:
             ended = ledger.trials_in(step.connection, sweep_id, TrialState.FAILED, TrialState.KILLED)
-            if ended and step.sweep.state is not SweepState.RUNNING:
+            if ended and step.sweep.state not in (SweepState.RUNNING, SweepState.PAUSED):
                 step.move(SweepState.RUNNING, "")
             for trial in ended:
-                run = runs.get(step.connection, trial.run_id)
-                endings.requeue(step, replace(trial, retries=0, losses=0), run, "retried by hand")
+                self._requeue(step, replace(trial, retries=0, losses=0), "retried by hand")
         return len(ended)
+
+    def _requeue(self, step: Step, trial: TrialRow, reason: str) -> None:
+        endings.requeue(step, trial, runs.get(step.connection, trial.run_id), reason)
 
     def catch_up(self, sweep_id: str | None = None) -> None:
         """Bring the store up to date with the run logs, and take back the trials of agents that are gone."""

@@ -160,7 +160,7 @@ def test_a_reached_target_ends_the_sweep_after_the_running_trials(bench: Any) ->
     b.join("b")
     one, two = b.take("a"), b.take("b")
     assert b.report(one, 0.4).action == "continue"
-    assert isinstance(b.offer("a"), Over)
+    assert isinstance(b.offer("a"), Wait), "no new trials, but a running one may come back"
     b.finish(one)
     assert b.workspace.show(b.sweep).state is SweepState.FINISHING
     b.finish(two, 0.9)
@@ -243,6 +243,112 @@ def test_a_sweep_whose_trials_never_log_its_metric_says_so_with_what_they_did_lo
     assert view.metrics_seen == ["accuracy", "epoch"]
 
 
+def test_a_target_reached_during_a_pause_or_before_a_revival_ends_the_sweep_all_the_same(bench: Any) -> None:
+    b = bench(RANDOM | {"metric": {"name": "loss", "target": 0.5}})
+    trial = b.take()
+    b.workspace.pause(b.sweep)
+    b.report(trial, 0.1)
+    b.workspace.unpause(b.sweep)
+    assert isinstance(b.offer(), Wait)
+    b.finish(trial)
+    assert isinstance(b.offer(), Over)
+    b.workspace.revive(b.sweep)
+    assert isinstance(b.offer(), Over)
+    view = b.workspace.show(b.sweep)
+    assert (view.state, view.trials["finished"], sum(view.trials.values())) == (SweepState.FINISHED, 1, 1)
+
+
+def test_a_trial_that_an_agent_never_began_goes_back_at_no_cost(bench: Any) -> None:
+    b = bench(GRID | {"retry": {"on": []}})
+    trial = b.take()
+    b.source.leave("a", "drained")
+    view = b.workspace.trial(trial.lease.run_id)
+    assert view.state is TrialState.QUEUED
+    b.join("b")
+    again = b.take("b")
+    assert again.lease.run_id == trial.lease.run_id
+    b.report(again, 1.0)
+    b.source.leave("b", "drained")
+    assert b.workspace.trial(trial.lease.run_id).state is TrialState.FAILED, "begun, and retry.on is empty"
+
+
+def test_a_crashed_trial_is_run_again_by_the_agents_of_a_sweep_that_is_ending(bench: Any) -> None:
+    b = bench(GRID)
+    b.join("b")
+    one, two = b.take("a"), b.take("b")
+    b.workspace.stop(b.sweep)
+    b.finish(one, ending="crashed", signal=9)
+    again = b.take("a")
+    assert again.lease.run_id == one.lease.run_id
+    b.finish(again, 1.0)
+    b.finish(two, 1.0)
+    assert isinstance(b.offer(), Over)
+    assert b.workspace.show(b.sweep).trials["finished"] == 2
+
+
+def test_a_sweep_that_is_ending_and_has_no_agents_any_more_drops_what_waits(bench: Any) -> None:
+    b = bench(GRID)
+    trial = b.take()
+    b.workspace.stop(b.sweep)
+    b.source.leave("a", "gone")
+    view = b.workspace.show(b.sweep)
+    assert (view.state, view.trials["killed"]) == (SweepState.FINISHED, 1)
+    assert "before it could run again" in b.workspace.trial(trial.lease.run_id).reason
+
+
+def test_a_trial_that_came_to_its_end_while_it_was_asked_to_leave_is_finished(bench: Any) -> None:
+    b = bench(GRID)
+    trial = b.take()
+    chunks = b.log(trial, 1.0, end=Finish(0, b.clock.now()))
+    b.source.finish(trial.lease, Outcome("preempted", 0), chunks)
+    assert b.workspace.trial(trial.lease.run_id).state is TrialState.FINISHED
+
+
+def test_a_cancelled_sweep_that_is_revived_runs_what_the_cancel_killed(bench: Any) -> None:
+    b = bench(GRID)
+    b.finish(b.take(), 1.0)
+    killed, late = b.take(), None
+    b.join("b")
+    late = b.take("b")
+    b.workspace.cancel(b.sweep)
+    b.finish(killed, ending="killed")
+    b.workspace.revive(b.sweep)
+    b.finish(late, ending="killed")
+    for _ in range(2):
+        b.finish(b.take(), 1.0)
+    view = b.workspace.show(b.sweep)
+    assert (view.state, view.trials["finished"]) == (SweepState.FINISHED, 3)
+
+
+def test_retry_leaves_a_paused_sweep_paused_and_forgets_the_value_of_what_starts_over(bench: Any) -> None:
+    b = bench(GRID)
+    b.finish(b.take(), 0.01, ending="failed")
+    b.finish(b.take(), 5.0)
+    b.workspace.pause(b.sweep)
+    assert b.workspace.retry(b.sweep) == 1
+    view = b.workspace.show(b.sweep)
+    assert (view.state, view.best.value) == (SweepState.PAUSED, 5.0)
+    b.workspace.unpause(b.sweep)
+    b.finish(b.take(), 4.0)
+    assert [payload["value"] for payload in b.events("sweep.best")] == [0.01, 4.0]
+
+
+def test_bytes_are_only_taken_under_the_name_of_a_segment_of_the_attempt(bench: Any, tmp_path: Path) -> None:
+    b = bench(GRID)
+    source = b.workspace.source(b.sweep, remote=True)
+    trial = b.take()
+    for name in (str(tmp_path / "evil.txt"), "../0001.log", "0002.log"):
+        with pytest.raises(UsageError):
+            source.report(trial.lease, [Chunk(name, HEADER_SIZE, b"bytes")])
+    assert not (tmp_path / "evil.txt").exists()
+
+
+def test_a_metric_that_was_never_finite_is_said_to_be_that(bench: Any) -> None:
+    b = bench(GRID)
+    b.finish(b.take(), float("nan"))
+    assert any("no finite value of 'loss'" in payload["message"] for payload in b.events("sweep.warning"))
+
+
 def test_a_cancelled_sweep_kills_its_running_trials(bench: Any) -> None:
     b = bench(GRID)
     trial = b.take()
@@ -267,8 +373,9 @@ def test_a_stopped_sweep_ends_with_its_running_trials_and_can_be_revived(bench: 
     b = bench(GRID)
     trial = b.take()
     b.workspace.stop(b.sweep)
-    assert isinstance(b.offer(), Over)
+    assert isinstance(b.offer(), Wait)
     b.finish(trial, 1.0)
+    assert isinstance(b.offer(), Over)
     assert b.workspace.show(b.sweep).state is SweepState.FINISHED
     b.workspace.revive(b.sweep)
     for _ in range(2):
