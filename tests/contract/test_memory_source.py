@@ -9,32 +9,17 @@ from swath.agents import Lease
 from swath.agents.testing import MemorySource, SourceWorld, TrialSourceLaws
 from swath.agents.testing.sources import job
 from swath.tracking.records import Row
-
-
-class ManualClock:
-    """A clock that goes only when told to."""
-
-    def __init__(self) -> None:
-        self.time = 1000.0
-
-    def now(self) -> float:
-        return self.time
-
-    def monotonic(self) -> float:
-        return self.time
-
-    def sleep(self, seconds: float) -> None:
-        self.time += seconds
+from swath.tracking.testing import FakeClock
 
 
 class MemoryWorld:
     def __init__(self, trials: int) -> None:
-        self._clock = ManualClock()
+        self._clock = FakeClock()
         configs = [{"x": number} for number in range(trials)]
         self.source = MemorySource(job(), configs, clock=self._clock)
 
     def pass_time(self, seconds: float) -> None:
-        self._clock.sleep(seconds)
+        self._clock.advance(seconds)
 
     def endings(self) -> Counter[str]:
         return self.source.endings()

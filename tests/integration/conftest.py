@@ -4,12 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import ExitStack
+from pathlib import Path
 
 import pytest
+from tests.integration.folders import Folder
 
 from swath.agents.testing.memory import MemorySource
 from swath.sweeps.routes import sweep_routes
 from swath.tracking.server import ServerThread, create_app
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Iterator[Folder]:
+    made = Folder(tmp_path)
+    yield made
+    made.end()
 
 
 @pytest.fixture

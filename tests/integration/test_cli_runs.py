@@ -5,85 +5,12 @@ from __future__ import annotations
 import json
 import os
 import signal
-import subprocess
-import sys
-import time
-from collections.abc import Callable, Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.integration.folders import DEADLINE_S, SLOW, TRACKED, Folder, running
 
 from swath.sweeps import Workspace
-
-DEADLINE_S = 90
-TRACKED = "import sys\nimport swath.tracking as tracking\nrun = tracking.init()\n"
-
-
-class Folder:
-    """A working folder with programs and specs, and the command line run in it."""
-
-    def __init__(self, path: Path) -> None:
-        self.path = path
-        unwanted = ("SWATH_", "WANDB_", "RAY_ADDRESS")
-        self.env = {name: value for name, value in os.environ.items() if not name.startswith(unwanted)}
-        self.processes: list[subprocess.Popen[str]] = []
-
-    def spec(self, what: str, points: int = 3, metric: str = "loss") -> None:
-        """sweep.yaml: a grid of `points` points that runs `what` (a line of the spec)."""
-        values = list(range(1, points + 1))
-        text = f"name: demo\nmethod: grid\nmetric: {{name: {metric}}}\n{what}\nparameters:\n  x: {{values: {values}}}\n"
-        (self.path / "sweep.yaml").write_text(text)
-
-    def program(self, code: str, points: int = 3) -> None:
-        """train.py with `code` after the imports and `init()`, and a spec that runs it."""
-        (self.path / "train.py").write_text(TRACKED + code)
-        self.spec("program: train.py", points)
-
-    def start(self, *arguments: str) -> subprocess.Popen[str]:
-        process = subprocess.Popen(
-            [sys.executable, "-m", "swath.sweeps", *arguments], cwd=self.path, env=self.env, text=True,
-            stdout=subprocess.PIPE, stderr=subprocess.PIPE, start_new_session=True,
-        )  # fmt: skip
-        self.processes.append(process)
-        return process
-
-    def sweep(self, *arguments: str) -> subprocess.CompletedProcess[str]:
-        process = self.start(*arguments)
-        out, err = process.communicate(timeout=DEADLINE_S)
-        return subprocess.CompletedProcess(process.args, process.returncode, out, err)
-
-    def run(self, *arguments: str) -> subprocess.CompletedProcess[str]:
-        return self.sweep("run", "sweep.yaml", *arguments)
-
-    def shown(self) -> dict[str, Any]:
-        told: dict[str, Any] = json.loads(self.sweep("show", "last", "--json").stdout)
-        return told
-
-    def wait_for(self, what: Callable[[Workspace, str], bool]) -> None:
-        """Until the newest sweep is as asked."""
-        until = time.monotonic() + DEADLINE_S
-        while time.monotonic() < until:
-            with Workspace(self.path / ".swath") as workspace:
-                views = workspace.sweeps()
-                if views and what(workspace, views[-1].id):
-                    return
-            time.sleep(0.05)
-        raise AssertionError("it did not come to that in time")
-
-
-@pytest.fixture
-def folder(tmp_path: Path) -> Iterator[Folder]:
-    made = Folder(tmp_path)
-    yield made
-    for process in made.processes:
-        if process.poll() is None:
-            os.killpg(process.pid, signal.SIGKILL)
-        process.communicate()
-
-
-def running(count: int) -> Callable[[Workspace, str], bool]:
-    return lambda workspace, sweep_id: workspace.show(sweep_id).trials["running"] >= count
 
 
 def test_json_is_one_object_on_stdout_and_nothing_else(folder: Folder) -> None:
@@ -200,16 +127,6 @@ def test_a_function_runs_by_either_executor(folder: Folder, executor: str) -> No
     told = json.loads(folder.run("--json", "--executor", executor).stdout)
     assert told["best"]["value"] == 1.0
     assert told["trials"]["finished"] == 3
-
-
-SLOW = """
-import time
-for step in range(1000):
-    run.log({'loss': 1.0 / (step + 1)})
-    if (open('go').read() if __import__('os').path.exists('go') else ''):
-        break
-    time.sleep(0.05)
-"""
 
 
 def test_one_ctrl_c_lets_running_trials_finish_and_the_sweep_goes_on_later(folder: Folder) -> None:

@@ -28,7 +28,7 @@ AGENT = """
 import os, sys
 from swath.agents import Agent, AgentInfo, install_signals
 from swath.agents.http_source import HttpSource
-from swath.agents.launchers.ray_actor import executor_for
+from swath.agents.executors.choice import executor_for
 from swath.tracking.errors import UsageError
 
 url, token, kind, _, fd = sys.argv[1:]
@@ -137,6 +137,14 @@ def test_more_output_than_a_pipe_holds_does_not_block_an_agent() -> None:
     assert [line.split()[1] for line in lines] == [str(number) for number in range(20000)]
 
 
+def test_an_agent_that_somebody_else_ended_is_replaced() -> None:
+    with LocalLauncher([sys.executable, "-c", "import sys; sys.exit(143)"], 1) as launcher:
+        launcher._deaths = Deaths(SYSTEM_CLOCK, lambda: 0, limit=1)
+        launcher.start()
+        events = until(launcher, lambda: not launcher.alive)
+    assert [event.kind for event in events if event.kind != "started"] == ["ended", "replaced", "ended", "gave_up"]
+
+
 @pytest.mark.parametrize(("code", "broken"), [(0, False), (130, False), (2, True), (3, True)])
 def test_exit_codes_that_say_why_are_not_answered_with_another_agent(code: int, broken: bool) -> None:
     launcher, events = run(f"import sys; print('my reason', file=sys.stderr); sys.exit({code})")
@@ -199,12 +207,34 @@ class ManualClock:
 DIED = Ended("died", "killed by SIGKILL", -signal.SIGKILL)
 
 
-def test_deaths_far_apart_are_never_too_many() -> None:
+def test_deaths_far_apart_are_too_many_when_they_come_in_a_row() -> None:
     clock = ManualClock()
-    deaths = Deaths(clock, lambda: 0, limit=5, window_s=60.0)
-    for _ in range(50):
+    deaths = Deaths(clock, lambda: 0, limit=5, window_s=60.0, in_a_row=25)
+    for _ in range(25):
         assert deaths.died("agent-1", DIED) is None
         clock.sleep(12.1)
+    enough = deaths.died("agent-1", DIED)
+    assert enough is not None
+    assert "26 agents died in a row" in enough
+    assert "killed by SIGKILL" in enough
+
+
+def test_deaths_far_apart_with_a_finished_trial_now_and_then_are_never_too_many() -> None:
+    clock = ManualClock()
+    deaths = Deaths(clock, lambda: int(clock.time) // 240, limit=5, window_s=60.0, in_a_row=25)
+    for _ in range(100):
+        assert deaths.died("agent-1", DIED) is None
+        clock.sleep(12.1)
+
+
+def test_who_is_replaced_is_told_with_its_reason_and_its_successor() -> None:
+    with LocalLauncher([sys.executable, "-c", "import sys; sys.exit('no answer')"], 1) as launcher:
+        launcher._deaths = Deaths(SYSTEM_CLOCK, lambda: 0, limit=1)
+        launcher.start()
+        events = until(launcher, lambda: not launcher.alive)
+    assert [(e.agent, e.reason, e.successor) for e in events if e.kind == "replaced"] == [
+        ("agent-1", "no answer", "agent-2")
+    ]
 
 
 def test_deaths_between_which_trials_finish_are_never_too_many() -> None:

@@ -14,6 +14,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
 
+from swath.agents import strays
 from swath.agents.executors.base import Execution, Executor
 from swath.agents.flapping import Flapping
 from swath.agents.protocol import (
@@ -29,9 +30,10 @@ from swath.agents.protocol import (
     Wait,
 )
 from swath.agents.pulse import Pulse, Shipment, loads
+from swath.agents.task import TaskError
 from swath.tracking.clock import SYSTEM_CLOCK, Clock
 from swath.tracking.context import TrialContext
-from swath.tracking.errors import LeaseLost, RetryLater, SwathError
+from swath.tracking.errors import LeaseLost, RetryLater, SwathError, TrialStopped
 from swath.tracking.layout import check_run_id
 
 logger = logging.getLogger("swath.agents")
@@ -51,11 +53,13 @@ class AgentReport:
     """What an agent did: its trials by ending (`lost`: another attempt has them), and why it stopped.
 
     `broken` is true when it stopped because the program is broken; `reason` then holds the program's last lines.
+    `aborted` is true when it was told to end at once.
     """
 
     reason: str
     trials: Mapping[str, int] = field(default_factory=dict)
     broken: bool = False
+    aborted: bool = False
 
 
 class Agent:
@@ -88,6 +92,7 @@ class Agent:
         self._aborting = False
         self._broken: str | None = None
         self._watched: int | None = None
+        self._home: Path | None = None
 
     def run(self, count: int | None = None) -> AgentReport:
         """Run trials until the source has no more, `count` have ended here, or the agent is told to leave.
@@ -95,10 +100,11 @@ class Agent:
         Raises `NotFound` when there is no such sweep, `TaskError` when its task cannot run here, and `RetryLater` when
         the source stayed away for ten minutes. A trial that is held by then is given back.
         """
+        strays.reap()
         job = self._patiently(lambda: self._source.join(self.info))
         reason = "the agent failed"
         try:
-            self._executor.prepare(job)
+            self._prepare(job)
             with self._homed(job) as run_root:
                 reason = self._serve(job, run_root, count)
         except SwathError as error:
@@ -106,7 +112,8 @@ class Agent:
             raise
         finally:
             self._say_goodbye(reason)
-        return AgentReport(reason, dict(self._trials), self._broken is not None)
+        aborted = self._aborting and reason == self._leaving
+        return AgentReport(reason, dict(self._trials), self._broken is not None, aborted)
 
     def drain(self, reason: str = "the agent was asked to leave") -> None:
         """Finish the running trial, then leave."""
@@ -126,8 +133,10 @@ class Agent:
             self._execution.kill(reason, "preempted")
 
     def interrupt(self) -> None:
-        """For signal handlers in the main thread, after `abort`: leave an inline trial's code by raising in it."""
-        if self._execution is not None and not self._pulse.delivering_here():
+        """For signal handlers in the main thread, after `abort`: leave the user's code, a trial's or an import."""
+        if self._execution is None:
+            self._executor.interrupt()
+        elif not self._pulse.delivering_here():
             self._execution.interrupt()
 
     def watch_parent(self, fd: int) -> None:
@@ -139,21 +148,29 @@ class Agent:
         if self._executor.inline and callable(signal.getsignal(signal.SIGTERM)):
             os.kill(os.getpid(), signal.SIGTERM)
 
+    def _prepare(self, job: Job) -> None:
+        try:
+            self._executor.prepare(job)
+        except (TaskError, TrialStopped):
+            if not self._aborting:  # else it failed because it was interrupted
+                raise
+
     @contextlib.contextmanager
     def _homed(self, job: Job) -> Iterator[Path]:
         """The folder of run folders, with the pulse going."""
         root = Path(job.run_root) if job.run_root else self._run_root
-        made = tempfile.mkdtemp(prefix="swath-") if root is None else None
+        made = Path(tempfile.mkdtemp(prefix=strays.HOME_PREFIX)) if root is None else None
+        self._home = made
         if self._watched is not None:
             self._pulse.watch(self._watched, self._orphaned)
         self._pulse.start(job)
         try:
-            yield (root or Path(made or "")).absolute()
+            yield (root or made or Path()).absolute()
         finally:
             self._pulse.close()
             if made is not None:
                 with contextlib.suppress(OSError):  # not empty: something was not delivered
-                    os.rmdir(made)
+                    made.rmdir()
 
     def _serve(self, job: Job, run_root: Path, count: int | None) -> str:
         offer: Offer | None = None
@@ -181,6 +198,8 @@ class Agent:
         lease = assignment.lease
         run_dir = run_root / check_run_id(lease.run_id)
         context = self._context(assignment, job, run_dir)
+        if lease.attempt > 1:
+            strays.reap()
         self._flapping.begin()
         execution = self._executor.start(assignment, job, run_dir, context)
         self._execution = execution
@@ -188,7 +207,8 @@ class Agent:
         try:
             if self._aborting:
                 execution.stop(self._leaving or "", "preempted")
-            outcome = execution.wait()
+            with self._marked(execution, job, run_dir):
+                outcome = execution.wait()
         finally:
             self._execution = None
             beat = self._pulse.end()
@@ -196,6 +216,12 @@ class Agent:
             self._lost(lease, beat.lost)
             return None
         return self._finish(lease, outcome, beat.shipment, job, run_dir, last)
+
+    def _marked(self, execution: Execution, job: Job, run_dir: Path) -> contextlib.AbstractContextManager[None]:
+        """Where the source cannot see the run's folder, other agents here shall know what to end if this one dies."""
+        if job.run_root:
+            return contextlib.nullcontext()
+        return strays.marked(execution.pids, run_dir, self._home)
 
     def _context(self, assignment: Assignment, job: Job, run_dir: Path) -> TrialContext:
         inline = self._executor.inline
@@ -235,7 +261,7 @@ class Agent:
             return None
         self._trials[outcome.ending] += 1
         if not job.run_root:
-            _tidy(run_dir, lease.attempt)
+            strays.tidy(run_dir, f"{lease.attempt:04d}*")
         return offer
 
     def _deliver_all_but_last(self, lease: Lease, shipment: Shipment) -> list[Chunk] | None:
@@ -297,15 +323,6 @@ class Agent:
             self._patiently(lambda: self._source.leave(self.info.id, reason))
         except SwathError as error:
             logger.warning("could not say goodbye (the lease will run out by itself): %s", error.message)
-
-
-def _tidy(run_dir: Path, attempt: int) -> None:
-    """Remove the local copy of what was delivered; files that the program left in the run's folder stay."""
-    names = [*run_dir.glob(f"{attempt:04d}*.log"), run_dir / "params.yaml", run_dir / "config.json"]
-    for path in names:
-        path.unlink(missing_ok=True)
-    with contextlib.suppress(OSError):
-        run_dir.rmdir()
 
 
 def install_signals(agent: Agent) -> Callable[[], None]:

@@ -54,7 +54,8 @@ class Job(msgspec.Struct, frozen=True):
     they should be delivered without delay. `lease_s`: a lease not renewed for so long may be taken over; renew at a
     third of it. `grace_s`: how long a trial may take to end after a stop request, and again after SIGTERM.
     `run_root`: the folder of run folders when the agent shares the source's disk, else None (then the agent keeps
-    the logs in a folder of its own until they are delivered).
+    the logs in a folder of its own until they are delivered). `agent_name` is the name that the sweep knows the agent
+    by: the one it asked for, or another one where that was taken; "" where the source gives no names.
     """
 
     sweep_id: str
@@ -66,6 +67,7 @@ class Job(msgspec.Struct, frozen=True):
     lease_s: float = 30.0
     grace_s: float = 10.0
     run_root: str | None = None
+    agent_name: str = ""
 
 
 class Lease(msgspec.Struct, frozen=True):

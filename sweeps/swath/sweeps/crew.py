@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import secrets
 import sys
@@ -10,9 +11,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from swath.agents.environment import inherited
+from swath.agents.executors.choice import check_executor
 from swath.agents.launchers.base import Launcher
 from swath.agents.launchers.local import LocalLauncher
-from swath.sweeps.fleets import EXECUTORS, Fleet, InlineFleet, LauncherFleet, make_agent
+from swath.sweeps.fleets import Fleet, InlineFleet, LauncherFleet, make_agent
 from swath.sweeps.plan import folder_of
 from swath.sweeps.spec import Resources as SpecResources
 from swath.sweeps.workspace import Workspace
@@ -81,8 +83,7 @@ class _Wanted:
 
 def _local_launcher(workspace: Workspace, sweep_id: str, agents: int, executor: str | None) -> Launcher:
     """Agents as `sweep agent` processes. `-P`: a file of the user's must not shadow a module of the agent's."""
-    if executor is not None and executor not in EXECUTORS:
-        raise UsageError(f"there is no executor {executor!r}", "the executors are process and inline")
+    check_executor(executor)
     argv = [sys.executable, "-P", "-m", "swath.sweeps", "agent", sweep_id, "--quiet"]
     argv += ["--executor", executor] if executor else []
     env = inherited() | {"SWATH_DIR": str(workspace.root)}
@@ -129,11 +130,11 @@ def _progress(workspace: Workspace, sweep_id: str) -> Callable[[], int]:
 
 
 def _log_of(workspace: Workspace, sweep_id: str) -> Callable[[str, str], None]:
-    """Keeps what agents print (warnings and errors) in the sweep's folder."""
+    """Keeps what agents print (warnings and errors) in the sweep's folder, as far as the disk has room for it."""
     path = folder_of(workspace.root, sweep_id) / "agents.log"
 
     def on_line(agent: str, line: str) -> None:
-        with path.open("a", encoding="utf-8") as file:
+        with contextlib.suppress(OSError), path.open("a", encoding="utf-8") as file:
             file.write(f"{agent}: {line}\n")
 
     return on_line

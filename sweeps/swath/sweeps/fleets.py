@@ -8,19 +8,18 @@ from collections.abc import Callable
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Protocol, Self
 
+import msgspec
+
 from swath.agents.agent import Agent, AgentReport
-from swath.agents.executors.base import Executor
+from swath.agents.executors.choice import check_executor, executor_for
 from swath.agents.launchers.base import AgentEvent, Launcher
-from swath.agents.protocol import AgentInfo, Job, TrialSource
+from swath.agents.protocol import AgentInfo, TrialSource
 from swath.tracking.clock import SYSTEM_CLOCK
-from swath.tracking.errors import UsageError
 from swath.tracking.host import this_host
 from swath.tracking.names import new_id
 
 if TYPE_CHECKING:
     from swath.tracking.server import ServerThread
-
-EXECUTORS = ("process", "inline")
 
 
 class Fleet(Protocol):
@@ -73,34 +72,20 @@ def make_agent(
 ) -> Agent:
     """An agent in this process with the executor that the sweep's task asks for.
 
-    `function` is called in this process instead of whatever the sweep names.
+    `function` is called in this process instead of whatever the sweep names. The agent's `info.name` is the one that
+    the sweep knows it by, which is not `name` where another agent has that one.
     """
-    if executor is not None and executor not in EXECUTORS:
-        raise UsageError(f"there is no executor {executor!r}", "the executors are process and inline")
+    check_executor(executor)
     info = new_info(name)
-    return Agent(source, _executor(source.join(info), executor, function, echo), info)
+    job = source.join(info)
+    info = msgspec.structs.replace(info, name=job.agent_name or info.name)
+    return Agent(source, executor_for(job.task, executor, function=function, echo=echo), info)
 
 
 def new_info(name: str | None = None, kind: str = "local") -> AgentInfo:
     """A new agent's facts. Its name is for people: `host-pid` unless one is given."""
     host, pid = this_host(), os.getpid()
     return AgentInfo(new_id(), name or f"{host}-{pid}", host, pid, SYSTEM_CLOCK.now(), kind)
-
-
-def _executor(job: Job, executor: str | None, function: Callable[..., Any] | None, echo: bool) -> Executor:
-    """The executor for a job's task. Functions run in children of this process unless inline is asked for."""
-    task = job.task
-    if function is not None or executor == "inline":
-        from swath.agents.executors.inline import InlineExecutor
-
-        return InlineExecutor(function)
-    if task.function is not None or task.pickled is not None:
-        from swath.agents.executors.process import ProcessExecutor
-
-        return ProcessExecutor(echo=echo)
-    from swath.agents.executors.command import CommandExecutor
-
-    return CommandExecutor(echo=echo)
 
 
 class LauncherFleet:
@@ -151,8 +136,14 @@ def _say(event: AgentEvent) -> str:
     if event.kind == "waiting":
         return f"{event.agent} waits for room: {event.reason}"
     if event.kind == "replaced":
-        return f"{event.agent} died and was replaced by {event.reason}"
+        return f"{event.agent} died ({_gist(event.reason)}) and was replaced by {event.successor}"
     return ""
+
+
+def _gist(reason: str) -> str:
+    """The last line of an agent's last words; what it hints at was for somebody who had started it by hand."""
+    lines = [line.strip() for line in reason.splitlines() if line.strip() and not line.lstrip().startswith("hint: ")]
+    return lines[-1] if lines else "it said nothing"
 
 
 class InlineFleet:

@@ -180,8 +180,12 @@ class _Rounds:
         return self._following.view.state not in OVER and not self._interrupts.count and self._broken is None
 
     def _may_end(self) -> bool:
-        """With no agent of ours left, only a sweep that others' agents are finishing is worth waiting for."""
-        return self._following.view.state is not SweepState.FINISHING or self._broken is not None
+        """With no agent of ours left, only a sweep that others' agents are finishing is worth waiting for.
+
+        Nobody who pressed Ctrl-C wants to wait for the agents of others.
+        """
+        finishing = self._following.view.state is SweepState.FINISHING
+        return not finishing or self._broken is not None or self._interrupts.count > 0
 
     def _note_broken(self) -> None:
         if self._broken is None and self._fleet.broken is not None:

@@ -10,7 +10,7 @@ import pytest
 
 from swath.agents.executors.output import AgentLog, Pipe, Tail
 from swath.tracking.clock import SYSTEM_CLOCK
-from swath.tracking.records import Output
+from swath.tracking.records import Finish, Output
 from swath.tracking.runlog import decode, read_from
 
 
@@ -78,3 +78,10 @@ def test_a_log_that_cannot_be_written_costs_records_and_not_the_trial(tmp_path: 
     log.append(Output("stdout", 0.0, "y"))
     log.close()
     assert not log.opened
+
+
+def test_text_that_utf8_cannot_hold_is_escaped(stream: Stream) -> None:
+    stream.log.append(Output("stdout", 1.0, "\udcff\n"))
+    stream.log.finish(2.0, 1, None, "bad \udcff")
+    records = decode(read_from(stream.path, 0))[0]
+    assert records == [Output("stdout", 1.0, "\\udcff\n"), Finish(1, 2.0, "bad \\udcff")]

@@ -19,17 +19,21 @@ def nothing() -> None:
     return None
 
 
+def over(views: Any, **fields: Any) -> Any:
+    return views.sweep(state=SweepState.FINISHED, **fields)
+
+
 def test_a_finished_trial_with_a_value_is_success(views: Any) -> None:
-    view = views.sweep(trials={"finished": 1, "failed": 3}, best=views.best(), metrics_seen=["val/acc"])
+    view = over(views, trials={"finished": 1, "failed": 3}, best=views.best(), metrics_seen=["val/acc"])
     assert outcome.conclude(view, nothing).code == 0
 
 
 def test_a_sweep_without_a_metric_succeeds_without_a_best(views: Any) -> None:
-    assert outcome.conclude(views.sweep(metric=None, trials={"finished": 1}), nothing).code == 0
+    assert outcome.conclude(over(views, metric=None, trials={"finished": 1}), nothing).code == 0
 
 
 def test_a_metric_that_nobody_logged_is_named_with_those_that_were(views: Any) -> None:
-    end = outcome.conclude(views.sweep(trials={"finished": 2}, metrics_seen=["val/accuracy", "loss"]), nothing)
+    end = outcome.conclude(over(views, trials={"finished": 2}, metrics_seen=["val/accuracy", "loss"]), nothing)
     assert end.code == 1
     assert "val/acc" in end.message
     assert "val/accuracy, loss" in end.message
@@ -37,14 +41,14 @@ def test_a_metric_that_nobody_logged_is_named_with_those_that_were(views: Any) -
 
 
 def test_a_metric_that_was_never_a_number_is_told_apart(views: Any) -> None:
-    end = outcome.conclude(views.sweep(trials={"finished": 2}, metrics_seen=["val/acc"]), nothing)
+    end = outcome.conclude(over(views, trials={"finished": 2}, metrics_seen=["val/acc"]), nothing)
     assert end.code == 1
     assert "NaN" in end.message
 
 
 def test_when_all_failed_the_last_error_is_shown(views: Any) -> None:
     failed = views.trial(3, error="Traceback\nValueError: no such thing")
-    end = outcome.conclude(views.sweep(trials={"failed": 3}), lambda: failed)
+    end = outcome.conclude(over(views, trials={"failed": 3}), lambda: failed)
     assert end.code == 1
     assert "all 3 trials failed" in end.message
     assert "ValueError: no such thing" in end.message
@@ -54,6 +58,15 @@ def test_when_all_failed_the_last_error_is_shown(views: Any) -> None:
 def test_a_cancelled_sweep_is_a_failure(views: Any) -> None:
     view = views.sweep(state=SweepState.CANCELLED, trials={"finished": 1}, best=views.best())
     assert outcome.conclude(view, nothing).code == 1
+
+
+@pytest.mark.parametrize("state", [SweepState.PENDING, SweepState.RUNNING, SweepState.PAUSED, SweepState.FINISHING])
+def test_a_sweep_that_its_agents_left_unfinished_is_a_failure_that_can_go_on(views: Any, state: SweepState) -> None:
+    view = views.sweep(state=state, trials={"finished": 1, "queued": 2, "failed": 1}, best=views.best())
+    end = outcome.conclude(view, nothing)
+    assert end.code == 1
+    assert "2 trials queued or running" in end.message
+    assert end.hint == f"go on with: sweep run --resume {view.id}"
 
 
 def test_the_json_of_a_run_has_the_promised_keys(views: Any) -> None:

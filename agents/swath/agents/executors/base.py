@@ -61,6 +61,13 @@ class Executor(Protocol):
         """Begin an attempt. What cannot start (a missing program, no memory) is a failed outcome, not an exception."""
         ...
 
+    def interrupt(self) -> None:
+        """For signal handlers of the thread that prepares or starts: if that waits for an import, it ends.
+
+        `prepare` then raises `TaskError` or `TrialStopped`; what `start` began comes to no good end.
+        """
+        ...
+
     def close(self) -> None:
         """Give back what `prepare` took; `prepare` may follow."""
         ...

@@ -10,7 +10,7 @@ from pathlib import Path
 from swath.agents.environment import child_environment
 from swath.agents.executors.base import Execution
 from swath.agents.executors.output import echo_with
-from swath.agents.executors.supervised import Supervised, Wake
+from swath.agents.executors.supervised import Wake, supervise
 from swath.agents.executors.unstarted import NotStarted
 from swath.agents.macros import expand
 from swath.agents.protocol import Assignment, Job
@@ -77,7 +77,7 @@ class CommandExecutor:
         process.stderr.close()
         echo = echo_with(f"[{assignment.name}] ") if self._echo else None
         child = CommandChild(process)
-        return Supervised(child, streams, run_dir, lease.attempt, job.grace_s, self._clock, self._woken(), echo)
+        return supervise(child, streams, run_dir, lease.attempt, job.grace_s, self._clock, self._woken(), echo)
 
     def _words(self, assignment: Assignment, job: Job, run_dir: Path, environment: dict[str, str]) -> list[str]:
         return expand(
@@ -100,6 +100,9 @@ class CommandExecutor:
             start_new_session=True,
             bufsize=0,
         )
+
+    def interrupt(self) -> None:
+        """No start takes long."""
 
     def close(self) -> None:
         self._wake.close()

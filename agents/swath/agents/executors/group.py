@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import logging
 import os
 import signal
 import socket
@@ -11,6 +12,8 @@ from pathlib import Path
 
 import msgspec
 import psutil
+
+logger = logging.getLogger("swath.agents")
 
 #: How far the start time of one and the same process may differ between two readings (the clock may be set meanwhile).
 _SAME_START_S = 2.0
@@ -38,21 +41,36 @@ def boot_id() -> str:
     return str(int(psutil.boot_time()))
 
 
-def write_mark(run_dir: Path, attempt: int, pid: int) -> None:
-    """Say that the group led by `pid` runs the attempt; nothing when it has ended already."""
+def mark_of(pid: int) -> Mark | None:
+    """The mark of a process and the group that it leads; None when it has ended already."""
     try:
-        created = psutil.Process(pid).create_time()
+        return Mark(pid, pid, psutil.Process(pid).create_time(), socket.gethostname(), boot_id())
     except psutil.Error:
-        return
-    mark = Mark(pid, pid, created, socket.gethostname(), boot_id())
-    path = mark_path(run_dir, attempt)
-    draft = path.with_suffix(f".pid.{os.getpid()}")
-    draft.write_bytes(msgspec.json.encode(mark))
-    draft.replace(path)
+        return None
+
+
+def write_mark(run_dir: Path, attempt: int, pid: int) -> None:
+    """Say that the group led by `pid` runs the attempt. Where that cannot be written the attempt goes on without."""
+    mark = mark_of(pid)
+    if mark is not None:
+        write_whole(mark_path(run_dir, attempt), mark)
+
+
+def write_whole(path: Path, mark: msgspec.Struct) -> None:
+    """Write a mark so that nobody ever reads a part of it; a failure is a warning."""
+    draft = path.with_name(f"{path.name}.{os.getpid()}")
+    try:
+        draft.write_bytes(msgspec.json.encode(mark))
+        draft.replace(path)
+    except OSError as error:
+        logger.warning("cannot write %s: %s; if this agent is killed, its trial's processes may stay", path, error)
+        with contextlib.suppress(OSError):
+            draft.unlink(missing_ok=True)
 
 
 def remove_mark(run_dir: Path, attempt: int) -> None:
-    mark_path(run_dir, attempt).unlink(missing_ok=True)
+    with contextlib.suppress(OSError):
+        mark_path(run_dir, attempt).unlink(missing_ok=True)
 
 
 def signal_group(pgid: int, number: int) -> bool:
@@ -88,9 +106,14 @@ def reap_orphan(run_dir: Path, attempt: int) -> bool:
     mark = _read_mark(mark_path(run_dir, attempt))
     if mark is None or mark.host != socket.gethostname():
         return False
-    alive = mark.boot == boot_id() and mark.pgid != os.getpgrp() and _is_ours(mark) and _kill_group(mark)
+    alive = kill_marked(mark)
     remove_mark(run_dir, attempt)
     return alive
+
+
+def kill_marked(mark: Mark) -> bool:
+    """Kill the group of a mark of this machine, if it is still the one that was marked; True when it was alive."""
+    return mark.boot == boot_id() and mark.pgid != os.getpgrp() and _is_ours(mark) and _kill_group(mark)
 
 
 def _read_mark(path: Path) -> Mark | None:
@@ -104,6 +127,20 @@ def _is_ours(mark: Mark) -> bool:
     """A living leader must be the one that was marked; without a leader the group can only be the old one's rest."""
     try:
         return abs(psutil.Process(mark.pid).create_time() - mark.create_time) <= _SAME_START_S
+    except psutil.NoSuchProcess:
+        return True
+    except psutil.Error:
+        return False
+
+
+def has_died(mark: Mark) -> bool:
+    """Whether the marked process is gone for certain: it ended, or the machine was started anew since then."""
+    if mark.boot != boot_id():
+        return True
+    try:
+        process = psutil.Process(mark.pid)
+        another = abs(process.create_time() - mark.create_time) > _SAME_START_S
+        return another or process.status() == psutil.STATUS_ZOMBIE
     except psutil.NoSuchProcess:
         return True
     except psutil.Error:

@@ -99,6 +99,7 @@ class InlineExecutor:
         self._function = function
         self._with_config = function is not None and takes_config(function)
         self._clock = clock
+        self._loading = False
 
     def prepare(self, job: Job) -> None:
         if self._given is not None:
@@ -108,7 +109,11 @@ class InlineExecutor:
                 f"{job.task.describe()!r} is a program and cannot run inside the agent",
                 "use the command executor, or a sweep with `function:`",
             )
-        self._function = load_function(job.task)
+        self._loading = True
+        try:
+            self._function = load_function(job.task)
+        finally:
+            self._loading = False
         self._with_config = takes_config(self._function)
 
     def start(self, assignment: Assignment, job: Job, run_dir: Path, context: TrialContext) -> InlineExecution:
@@ -116,6 +121,10 @@ class InlineExecutor:
             self.prepare(job)
         assert self._function is not None
         return InlineExecution(self._function, self._with_config, context, self._clock)
+
+    def interrupt(self) -> None:
+        if self._loading:
+            raise TrialStopped("interrupted while its function was imported")
 
     def close(self) -> None:
         """Nothing was taken."""

@@ -17,8 +17,9 @@ import msgspec
 from swath.agents.environment import child_environment, having, inherited
 from swath.agents.executors import warm
 from swath.agents.executors.base import Execution
+from swath.agents.executors.group import signal_group
 from swath.agents.executors.output import echo_with
-from swath.agents.executors.supervised import Supervised, Wake
+from swath.agents.executors.supervised import Wake, supervise
 from swath.agents.executors.unstarted import NotStarted
 from swath.agents.protocol import Assignment, Job, Task
 from swath.agents.task import TaskError
@@ -73,14 +74,14 @@ class WarmServer:
         with tempfile.NamedTemporaryFile(prefix="swath-", suffix=".order", delete=False) as file:
             file.write(msgspec.msgpack.encode(order))
         self._order = Path(file.name)
+        self._given_up = False
 
     def fork(self, birth: warm.Birth) -> tuple[ForkedChild, dict[str, int]]:
         """A new child, and the reading ends of its stdout and stderr."""
         out_r, out_w = os.pipe()
         err_r, err_w = os.pipe()
         try:
-            with having(warm.VARIABLE, str(self._order)):
-                status_r, data_w = self._server.connect_to_new_process([out_w, err_w])
+            child = self._born([out_w, err_w], birth)
         except BaseException:
             os.close(out_r)
             os.close(err_r)
@@ -88,23 +89,45 @@ class WarmServer:
         finally:
             os.close(out_w)
             os.close(err_w)
-        child = ForkedChild(status_r)
-        with os.fdopen(data_w, "wb") as pipe, contextlib.suppress(BrokenPipeError):
-            pipe.write(pickle.dumps({}) + pickle.dumps(birth))
         return child, {"stdout": out_r, "stderr": err_r}
+
+    def _born(self, fds: list[int], birth: warm.Birth) -> ForkedChild:
+        """Blocks while the server loads. Raises `EOFError` when it dies meanwhile."""
+        with having(warm.VARIABLE, str(self._order)):
+            status_r, data_w = self._server.connect_to_new_process(fds)
+        with os.fdopen(data_w, "wb") as pipe:
+            if self._given_up:
+                self.give_up()
+            try:
+                child = ForkedChild(status_r)
+            except BaseException:
+                os.close(status_r)
+                raise
+            with contextlib.suppress(BrokenPipeError):
+                pipe.write(pickle.dumps({}) + pickle.dumps(birth))
+                pipe.flush()
+        return child
+
+    def give_up(self) -> None:
+        """For signal handlers: kill the server, so that whoever waits for it to load waits no more."""
+        self._given_up = True
+        pid = getattr(self._server, "_forkserver_pid", None)
+        if pid is not None and not signal_group(pid, signal.SIGKILL):
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
 
     def fault(self) -> str:
         """Why the task's function cannot be loaded; "" when it can."""
         child, streams = self.fork(warm.Birth(inherited(), self.task.cwd, None, {}))
         os.close(streams["stdout"])
-        with os.fdopen(streams["stderr"], "rb") as pipe:
-            text = pipe.read().decode("utf-8", "replace")
-        with selectors.DefaultSelector() as selector:
-            while (code := child.poll()) is None:
-                selector.register(child.exit_fd or 0, selectors.EVENT_READ)
-                selector.select()
-                selector.unregister(child.exit_fd or 0)
-        child.close()
+        with contextlib.closing(child):
+            with os.fdopen(streams["stderr"], "rb") as pipe:
+                text = pipe.read().decode("utf-8", "replace")
+            with selectors.DefaultSelector() as selector:
+                while (code := child.poll()) is None:
+                    selector.register(child.exit_fd or 0, selectors.EVENT_READ)
+                    selector.select()
+                    selector.unregister(child.exit_fd or 0)
         return (text or "the fork server could not load it") if code else ""
 
     def close(self) -> None:
@@ -139,8 +162,10 @@ class ProcessExecutor:
                 f"{job.task.describe()!r} is a program, not a function",
                 "use the command executor, or a sweep with `function:`",
             )
-        server = self._server_for(job.task)
-        fault = server.fault()
+        try:
+            fault = self._server_for(job.task).fault()
+        except (OSError, EOFError) as error:
+            fault = f"the process that imports it died ({error})"
         if fault:
             raise TaskError(
                 f"the sweep's function cannot be loaded: {fault}", "mend it, or start the agent in its folder"
@@ -165,7 +190,11 @@ class ProcessExecutor:
         except (OSError, EOFError, SwathError) as error:
             return NotStarted(f"could not start {job.task.describe()}: {error}", run_dir, attempt, self._clock)
         echo = echo_with(f"[{assignment.name}] ") if self._echo else None
-        return Supervised(child, streams, run_dir, attempt, job.grace_s, self._clock, self._woken(), echo)
+        return supervise(child, streams, run_dir, attempt, job.grace_s, self._clock, self._woken(), echo)
+
+    def interrupt(self) -> None:
+        if self._server is not None:
+            self._server.give_up()
 
     def close_server(self) -> None:
         if self._server is not None:

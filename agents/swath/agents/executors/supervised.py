@@ -14,6 +14,7 @@ from typing import Protocol
 
 from swath.agents.executors.group import descendants, kill_all, remove_mark, signal_group, write_mark
 from swath.agents.executors.output import AgentLog, Echo, Pipe, Tail
+from swath.agents.executors.unstarted import NotStarted
 from swath.agents.protocol import Ending, Outcome
 from swath.tracking.clock import Clock
 from swath.tracking.runlog import request_stop
@@ -256,6 +257,30 @@ class Supervised:
         self._log.close()
         self._child.close()
         remove_mark(self._run_dir, self._attempt)
+
+
+def supervise(
+    child: Child,
+    streams: dict[str, int],
+    run_dir: Path,
+    attempt: int,
+    grace_s: float,
+    clock: Clock,
+    wake: Wake,
+    echo: Echo | None = None,
+) -> Supervised | NotStarted:
+    """Take a started child, and the reading ends of its streams, under supervision; else end it."""
+    try:
+        return Supervised(child, streams, run_dir, attempt, grace_s, clock, wake, echo)
+    except OSError as error:
+        if not signal_group(child.pid, signal.SIGKILL):
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(child.pid, signal.SIGKILL)
+        for fd in streams.values():
+            with contextlib.suppress(OSError):
+                os.close(fd)
+        child.close()
+        return NotStarted(f"its process cannot be watched and was killed: {error}", run_dir, attempt, clock)
 
 
 def _ending_of(code: int) -> Ending:

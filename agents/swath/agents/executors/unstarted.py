@@ -10,12 +10,13 @@ from swath.tracking.clock import Clock
 
 
 class NotStarted:
-    """The `Execution` of what could not be started: failed, with the reason."""
+    """The `Execution` of what could not be started: failed, with the reason, unless it was not wanted any more."""
 
     def __init__(self, error: str, run_dir: Path, attempt: int, clock: Clock) -> None:
         self._error = error
         self._log = AgentLog(run_dir, attempt)
         self._clock = clock
+        self._wish: Ending | None = None
 
     @property
     def pids(self) -> tuple[int, ...]:
@@ -24,16 +25,16 @@ class NotStarted:
     def wait(self) -> Outcome:
         self._log.finish(self._clock.now(), None, None, self._error)
         self._log.close()
-        return Outcome("failed", error=self._error)
+        return Outcome(self._wish or "failed", error=self._error)
 
     def stop(self, reason: str, ending: Ending = "stopped") -> None:
-        """It has ended."""
+        self._wish = self._wish or ending
 
     def terminate(self, reason: str, ending: Ending = "killed") -> None:
-        """It has ended."""
+        self._wish = self._wish or ending
 
     def kill(self, reason: str, ending: Ending = "killed") -> None:
-        """It has ended."""
+        self._wish = self._wish or ending
 
     def interrupt(self) -> None:
         """Nothing runs here."""

@@ -16,8 +16,10 @@ from swath.tracking.errors import UsageError
 logger = logging.getLogger("swath.agents")
 
 #: Exit codes of an agent: it is done, the call was wrong, the program is broken, somebody interrupted it.
-#: With any other one, or killed by a signal, the agent has died.
 DONE, BAD_USAGE, BROKEN_PROGRAM, INTERRUPTED = 0, 2, 3, 130
+#: It was told to end at once and gave its trial back. With this code, as with any other one, or killed by a signal,
+#: the agent has died: whoever holds a launcher and tells an agent to end wants no other one in its place.
+TERMINATED = 143
 
 Fate = Literal["done", "broken", "died"]
 """What an agent's end means: nothing left to do, no use in another one, or another one is needed."""
@@ -37,13 +39,15 @@ class AgentEvent:
     """Something that happened to an agent.
 
     started: it stands. waiting: the place where it is to run has no room for it yet. ended: see `Ended`.
-    replaced: it died, and the agent `reason` names was started. gave_up: it died, and no other will be started.
+    replaced: it died, for `reason`, and the agent `successor` was started. gave_up: it died, and no other will be
+    started.
     """
 
     kind: Literal["started", "waiting", "ended", "replaced", "gave_up"]
     agent: str
     reason: str = ""
     exit_code: int | None = None
+    successor: str = ""
 
 
 def fate_of(exit_code: int) -> Fate:
@@ -80,17 +84,26 @@ class Worker(Protocol):
 
 
 class Deaths:
-    """Says when agents die so fast that replacing them is of no use.
+    """Says when agents die so fast, or so often in a row, that replacing them is of no use.
 
-    That is after more than `limit` deaths within `window_s` seconds during which no trial was finished. `progress`
-    counts the trials finished so far.
+    That is after more than `limit` deaths within `window_s` seconds during which no trial was finished, or after more
+    than `in_a_row` of them however far apart. `progress` counts the trials finished so far.
     """
 
-    def __init__(self, clock: Clock, progress: Callable[[], int], limit: int = 25, window_s: float = 60.0) -> None:
+    def __init__(
+        self,
+        clock: Clock,
+        progress: Callable[[], int],
+        limit: int = 25,
+        window_s: float = 60.0,
+        in_a_row: int = 25,
+    ) -> None:
         self._clock = clock
         self._progress = progress
         self._limit = limit
         self._window_s = window_s
+        self._in_a_row = in_a_row
+        self._count = 0
         self._times: deque[float] = deque()
         self._finished = 0
 
@@ -99,16 +112,19 @@ class Deaths:
         now, finished = self._clock.monotonic(), self._progress()
         if finished > self._finished:
             self._finished = finished
+            self._count = 0
             self._times.clear()
+        self._count += 1
         self._times.append(now)
         while now - self._times[0] > self._window_s:
             self._times.popleft()
-        if len(self._times) <= self._limit:
+        if len(self._times) > self._limit:
+            how = f"{len(self._times)} agents died within {self._window_s:.0f} s"
+        elif self._count > self._in_a_row:
+            how = f"{self._count} agents died in a row"
+        else:
             return None
-        return (
-            f"{len(self._times)} agents died within {self._window_s:.0f} s and no trial was finished meanwhile;"
-            f" no more are started. The last one, {agent}: {ended.reason}"
-        )
+        return f"{how} and no trial was finished meanwhile; no more are started. The last one, {agent}: {ended.reason}"
 
 
 class Launcher(ABC):
@@ -131,7 +147,7 @@ class Launcher(ABC):
         self._agents = agents
         self._clock = clock
         self._leave_s = leave_s
-        self._deaths = Deaths(clock, progress)
+        self._deaths = Deaths(clock, progress, in_a_row=max(25, 5 * agents))
         self._workers: list[Worker] = []
         self._named = 0
         self._stopping = False
@@ -226,4 +242,4 @@ class Launcher(ABC):
             return AgentEvent("gave_up", name, enough)
         successor = self._hire(self._next_name())
         self._workers.append(successor)
-        return AgentEvent("replaced", name, successor.name)
+        return AgentEvent("replaced", name, ended.reason, ended.exit_code, successor.name)

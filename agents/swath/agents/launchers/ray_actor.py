@@ -8,11 +8,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from swath.agents.agent import Agent
-from swath.agents.executors.base import Executor
+from swath.agents.executors.choice import executor_for
 from swath.agents.executors.group import descendants, kill_all
 from swath.agents.http_source import HttpSource
-from swath.agents.launchers.base import BAD_USAGE, BROKEN_PROGRAM, DONE
-from swath.agents.protocol import AgentInfo, Task
+from swath.agents.launchers.base import BAD_USAGE, BROKEN_PROGRAM, DONE, TERMINATED
+from swath.agents.protocol import AgentInfo
 from swath.tracking.clock import SYSTEM_CLOCK, Clock
 from swath.tracking.errors import SpecError, UsageError
 from swath.tracking.host import this_host
@@ -23,7 +23,7 @@ from swath.tracking.names import new_id
 class ActorSettings:
     """What an actor is made with: the sweep's server, and how and where to run its trials.
 
-    `executor` is inline, process, command, or None for what the task needs. `cwd` is the folder of whoever launched.
+    `executor` is process, inline, or None for the default. `cwd` is the folder of whoever launched.
     """
 
     url: str
@@ -61,6 +61,8 @@ class RayAgent:
                 report = agent.run()
         except (UsageError, SpecError) as error:
             return BAD_USAGE, str(error)
+        if report.aborted:
+            return TERMINATED, report.reason
         return (BROKEN_PROGRAM if report.broken else DONE), report.reason
 
     def drain(self) -> None:
@@ -78,26 +80,6 @@ class RayAgent:
         self._leaving.append(wish)
         if self._agent is not None:
             getattr(self._agent, wish)()
-
-
-def executor_for(task: Task, kind: str | None) -> Executor:
-    """The executor named `kind`, else the one that the task needs: a child process for each trial."""
-    is_function = task.function is not None or task.pickled is not None
-    match kind or ("process" if is_function else "command"):
-        case "inline":
-            from swath.agents.executors.inline import InlineExecutor
-
-            return InlineExecutor()
-        case "process":
-            from swath.agents.executors.process import ProcessExecutor
-
-            return ProcessExecutor()
-        case "command":
-            from swath.agents.executors.command import CommandExecutor
-
-            return CommandExecutor()
-        case unknown:
-            raise UsageError(f"there is no executor {unknown!r}", "the executors are inline, process and command")
 
 
 def _enter(folder: str | None) -> None:

@@ -23,7 +23,7 @@ from swath.agents.protocol import (
     Verdict,
 )
 from swath.sweeps.cli import words
-from swath.sweeps.cli.frame import BROKEN_PROGRAM, INTERRUPTED, complain, quit_with
+from swath.sweeps.cli.frame import BROKEN_PROGRAM, INTERRUPTED, TERMINATED, complain, quit_with
 from swath.sweeps.fleets import make_agent
 from swath.sweeps.workspace import Workspace
 from swath.tracking.settings import Settings
@@ -46,6 +46,8 @@ def agent(prefix: str, options: AgentOptions) -> None:
     with _source(prefix) as source:
         watched: TrialSource = source if options.quiet else Narrated(source)
         made = make_agent(watched, name=options.name, executor=options.executor, echo=not options.quiet)
+        if options.name not in (None, made.info.name):
+            typer.echo(f"the name {options.name} is taken: this agent is called {made.info.name}", err=True)
         if options.watch_parent is not None:
             made.watch_parent(options.watch_parent)
         restore = install_signals(made)
@@ -64,6 +66,10 @@ def agent(prefix: str, options: AgentOptions) -> None:
         typer.echo(f"agent leaves: {report.reason} ({done})")
     if report.reason.startswith("interrupted"):
         quit_with(INTERRUPTED)
+    if report.aborted:
+        if options.watch_parent is not None:
+            typer.echo(report.reason, err=True)
+        quit_with(TERMINATED)
 
 
 @contextmanager

@@ -12,7 +12,7 @@ from typer.core import TyperGroup
 if TYPE_CHECKING:
     from swath.tracking.errors import SwathError
 
-FAILED, BAD_USAGE, BROKEN_PROGRAM, INTERRUPTED = 1, 2, 3, 130
+FAILED, BAD_USAGE, BROKEN_PROGRAM, INTERRUPTED, TERMINATED = 1, 2, 3, 130, 143
 
 RUN, LOOK, STEER, HELP = "Run a sweep", "Look at sweeps", "Steer a sweep", "Write and check"
 

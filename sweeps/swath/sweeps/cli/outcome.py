@@ -26,11 +26,15 @@ class Conclusion:
 
 
 def conclude(view: SweepView, last_failed: Callable[[], TrialView | None]) -> Conclusion:
-    """What became of a sweep that is over. A sweep without a metric succeeds when any trial finished."""
+    """What became of a sweep whose agents have left. One without a metric succeeds when any trial finished."""
     counts = view.trials
     ended_well = counts.get("finished", 0) + counts.get("stopped", 0)
     if view.state == "cancelled":
         return Conclusion(FAILED, f"sweep {view.id} was cancelled", f"reopen it with: sweep run --resume {view.id}")
+    if view.state != "finished":
+        left = counts.get("queued", 0) + counts.get("running", 0)
+        why = f"its agents have left it {view.state}" + (f" with {left} trials queued or running" if left else "")
+        return Conclusion(FAILED, f"sweep {view.id} is not over: {why}", f"go on with: sweep run --resume {view.id}")
     if not ended_well and counts.get("failed", 0):
         return _all_failed(view, last_failed())
     if view.metric and view.best is None and ended_well:

@@ -104,7 +104,7 @@ def agent(
 
     It takes trials of the sweep until there are no more. Several agents, in several terminals, share one sweep.
     With SWATH_URL (and SWATH_TOKEN) the trials come from that server.
-    Exit code 3: the program is broken (it failed three times at the start).
+    Exit codes: 3 the program is broken (it failed three times at the start), 130 interrupted, 143 ended by SIGTERM.
 
     \b
     Example:  sweep agent last --count 10
