@@ -53,3 +53,10 @@ def test_a_dumped_spec_passes() -> None:
         }
     )
     validator().validate(spec.to_dict())
+
+
+def test_the_greatest_seed_is_the_parsers() -> None:
+    spec = {"method": "random", "parameters": {"a": {"value": 1}}}
+    assert validator().is_valid({**spec, "seed": keys.GREATEST_SEED})
+    assert parse_spec({**spec, "seed": keys.GREATEST_SEED}).seed == 2**63 - 1
+    assert not validator().is_valid({**spec, "seed": keys.GREATEST_SEED + 1})

@@ -91,6 +91,14 @@ def test_bayes_beats_random_on_the_same_budget_in_ordered_lists() -> None:
     assert best(Bayes(space)) < best(Random(space))
 
 
+def test_bayes_keeps_a_name_with_a_dot_apart_from_a_nested_one() -> None:
+    space = SearchSpace.from_parameters(
+        {"a.b": {"min": 0.0, "max": 1.0}, "a": {"parameters": {"b": {"min": 100.0, "max": 200.0}}}}
+    )
+    configs = run(Bayes(space), space, History(), range(1, STARTUP + 6), lambda config: float(config["a.b"]))
+    assert all(config is not None and space.contains(config) for config in configs)
+
+
 def test_bayes_maximises_when_asked() -> None:
     space = SearchSpace.from_parameters({"x": {"min": 0.0, "max": 1.0}})
     history = History(goal="maximize")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime
 import json
 import subprocess
 import sys
@@ -178,6 +179,52 @@ def test_exponents_are_numbers(text: str) -> None:
     assert spec.parameters["a"]["value"] == pytest.approx(0.001)
 
 
+@pytest.mark.parametrize(
+    ("value", "part"),
+    [
+        ("!!binary aGVsbG8=", "a bytes cannot stand"),
+        ("!!timestamp 2024-01-01", "a date cannot stand"),
+        ("!!timestamp soon", "is no timestamp"),
+        ("!!bool maybe", "is no bool"),
+        ('!!int ""', "is no int"),
+        ('"\\udcff"', "lone surrogate"),
+    ],
+)
+def test_yaml_that_is_no_plain_value_is_a_fault_with_its_line(value: str, part: str) -> None:
+    fault = only_fault(f"method: random\nparameters:\n  a: {{value: {value}}}\n")
+    assert (fault.path, fault.line) == ("parameters.a.value", 3)
+    assert part in fault.message
+
+
+def test_a_date_is_text() -> None:
+    spec = parse_spec("method: random\nparameters: {a: {value: 2024-01-01}}\n")
+    assert spec.parameters["a"]["value"] == "2024-01-01"
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        with_parameter(value="\udcff"),
+        with_parameter(values=[{"\udcff": 1}]),
+        {**simple(), "parameters": {"\udcff": {"value": 1}}},
+        simple(metric={"name": "\udcff"}),
+        simple(**{"\udcff": 1}),
+        'method: random\nparameters: {"\\udcff": {value: 1}, "\\udcff": {value: 1}}\n',
+    ],
+)
+def test_text_that_cannot_be_stored_is_a_fault_that_can_be_printed(source: Any) -> None:
+    faults = faults_of(source)
+    assert any("lone surrogate" in fault.message for fault in faults)
+    assert all(str(fault).encode() for fault in faults)
+
+
+def test_values_nested_without_end_are_a_fault() -> None:
+    loop: list[Any] = []
+    loop += [loop, loop]
+    assert "inside themselves" in only_fault(with_parameter(value=loop)).message
+    assert "levels deep" in only_fault("[" * 5000).message
+
+
 def test_on_is_a_key_and_not_a_boolean() -> None:
     spec = parse_spec("method: random\nparameters: {a: {value: 1}}\nretry: {on: [failed]}\n")
     assert spec.retry.on == {"failed"}
@@ -218,6 +265,8 @@ def test_smaller_keys_that_come_later(source: dict[str, Any]) -> None:
         (simple(function="m.f"), "function", "package.module:name"),
         (simple(seed=-1), "seed", "at least 0"),
         (simple(seed=True), "seed", "not true"),
+        (simple(seed=2**63), "seed", "at most 9223372036854775807"),
+        (simple(resources={"cpu": 10**400}), "resources.cpu", "greater than a float"),
         (simple(agents=0), "agents", "at least 1"),
         (simple(resources={"cpu": 0}), "resources.cpu", "above 0"),
         (simple(resources={"gpu": -1}), "resources.gpu", "at least 0"),
@@ -266,6 +315,8 @@ def test_smaller_keys_that_come_later(source: dict[str, Any]) -> None:
         (with_parameter(parameters={"b": {"min": 2, "max": 1}}), "parameters.a.parameters.b", "swap"),
         ({"method": "grid", "parameters": {"a": {"min": 0.0, "max": 1.0}}}, "parameters.a", "continuous"),
         (with_parameter(value={1, 2}), "parameters.a.value", "a set cannot stand"),
+        (with_parameter(value=datetime.date(2024, 1, 1)), "parameters.a.value", "a date cannot stand"),
+        (with_parameter(min=0, max=10**400), "parameters.a.max", "greater than a float"),
     ],
 )
 def test_a_fault_names_its_key_and_the_remedy(source: dict[str, Any], path: str, part: str) -> None:
@@ -353,7 +404,8 @@ def test_any_text_is_a_spec_or_a_fault(text: str) -> None:
 
 
 _JSON = st.recursive(
-    st.none() | st.booleans() | st.integers(-3, 3) | st.floats() | st.sampled_from(["grid", "a", "hyperband"]),
+    st.none() | st.booleans() | st.integers(-3, 3) | st.floats() | st.sampled_from(["grid", "a", "hyperband"])
+    | st.sampled_from([2**63, 10**400, "\udcff"]),
     lambda inner: st.lists(inner, max_size=2)
     | st.dictionaries(
         st.sampled_from(

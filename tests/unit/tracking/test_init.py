@@ -12,7 +12,9 @@ import swath.tracking as tracking
 from swath.tracking.errors import NotFound, UsageError
 from swath.tracking.history import read_history, read_records
 from swath.tracking.names import new_id, new_name
+from swath.tracking.recorder import Recorder
 from swath.tracking.records import Finish, Header, Update
+from swath.tracking.runlog import LogWriter
 from swath.tracking.settings import Settings
 
 
@@ -148,6 +150,43 @@ def test_an_exception_in_the_with_form_is_recorded(home: Path) -> None:
         assert isinstance(end, Finish)
         assert end.exit_code == code
         assert ("ValueError: bad" in end.error) == (code == 1)
+
+
+def test_text_that_utf8_cannot_hold_is_escaped_wherever_it_comes_from(
+    home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sys, "argv", ["train\udcff.py"])
+
+    def train() -> None:
+        with tracking.init(id="r1", name="n\udcff", tags=["t\udcff"], config={"\udcff": "\udcff"}) as run:
+            run.name = "m\udcff"
+            run.log({"\udcff": "\udcff"})
+            run.summary["\udcff"] = 1
+            print("\udcff", file=sys.stderr)
+            raise ValueError("bad \udcff")
+
+    with pytest.raises(ValueError, match="bad"):
+        train()
+    records = read_records(home / ".swath" / "runs" / "r1")
+    assert [type(record).__name__ for record in records] == [
+        "Header", "Config", "Update", "Row", "Summary", "Output", "Finish",
+    ]  # fmt: skip
+    header, end = records[0], records[-1]
+    assert isinstance(header, Header)
+    assert isinstance(end, Finish)
+    assert (header.name, header.tags, header.program) == ("n\\udcff", ("t\\udcff",), "train\\udcff.py")
+    assert "bad \\udcff" in end.error
+    assert end.dropped == 0
+
+
+def test_a_run_is_over_even_when_its_end_cannot_be_recorded(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    run = tracking.init(id="r1")
+    monkeypatch.setattr(Recorder, "append", lambda *_: 1 / 0)
+    with pytest.raises(ZeroDivisionError):
+        run.finish()
+    assert run.finished
+    assert tracking.run is None
+    LogWriter(home / ".swath" / "runs" / "r1" / "0001.log").close()
 
 
 def test_names_can_be_read_and_ids_differ() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import logging
 import os
 import struct
 from pathlib import Path
@@ -14,7 +15,7 @@ from hypothesis import strategies as st
 
 from swath.tracking.errors import NotAllowed, StoreCorrupt
 from swath.tracking.records import Finish, Header, Record, Row
-from swath.tracking.runlog import HEADER_SIZE, LogWriter, decode, read_from, request_stop, scan, write_at
+from swath.tracking.runlog import HEADER_SIZE, LogWriter, decode, read_from, read_intact, request_stop, scan, write_at
 
 SETTINGS = settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 VALUES = st.dictionaries(st.text(max_size=5), st.floats() | st.integers(-(2**63), 2**63 - 1) | st.text(max_size=9))
@@ -266,3 +267,15 @@ def ends(whole: bytes) -> list[int]:
         position += 8 + struct.unpack_from("<I", whole, position)[0]
         found.append(position)
     return found
+
+
+def test_what_cannot_be_read_is_left_out_with_a_warning_by_those_who_go_on(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    whole, damaged, folder = tmp_path / "0001.log", tmp_path / "0001-fork1.log", tmp_path / "0001-fork2.log"
+    write(whole, rows(2))
+    damaged.write_bytes(b"something else entirely")
+    folder.mkdir()
+    with caplog.at_level(logging.WARNING):
+        assert [read_intact(path, 0) for path in (whole, damaged, folder)] == [read_from(whole, 0), b"", b""]
+    assert len(caplog.records) == 2

@@ -45,10 +45,12 @@ def fold(run: RunRow, segment: str, offset: int, data: bytes, final: bool = Fals
         match record:
             case records.Row():
                 rows.append(record)
-            case records.Finish() if own:
-                finish = record
             case records.Finish():
                 changes |= _ended(record)
+                finish = record if own else finish
+            case records.Header():
+                changes |= _begun(run, changes, record)
+                finish = None
             case _:
                 changes |= _folded(run, changes, record)
     if rows:
@@ -56,10 +58,8 @@ def fold(run: RunRow, segment: str, offset: int, data: bytes, final: bool = Fals
         changes |= {
             "summary": _last_values(summary, rows),
             "rows": run.rows + len(rows),
-            "updated": rows[-1].time,
+            "updated": max(changes.get("updated", run.updated), rows[-1].time),
         }
-    if finish is not None:
-        changes |= _ended(finish)
     return Applied(msgspec.structs.replace(run, **changes), rows, finish)
 
 
@@ -78,15 +78,19 @@ def restarted(run: RunRow, attempt: int) -> RunRow:
     )
 
 
+def _begun(run: RunRow, changes: dict[str, Any], header: records.Header) -> dict[str, Any]:
+    """What a process says that opens the run, for the first time or again."""
+    return {
+        "name": header.name, "project": header.project, "group": header.group, "job_type": header.job_type,
+        "tags": tuple(header.tags), "notes": header.notes, "sweep_id": header.sweep_id,
+        "created": changes.get("created", run.created) or header.time,
+        "updated": max(changes.get("updated", run.updated), header.time), "host": header.host, "pid": header.pid,
+        "state": "running", "ended": None, "exit_code": None, "error": "",
+    }  # fmt: skip
+
+
 def _folded(run: RunRow, changes: dict[str, Any], record: records.AnyRecord) -> dict[str, Any]:
     match record:
-        case records.Header():
-            return {
-                "name": record.name, "project": record.project, "group": record.group, "job_type": record.job_type,
-                "tags": tuple(record.tags), "notes": record.notes, "sweep_id": record.sweep_id,
-                "created": run.created or record.time, "updated": record.time, "host": record.host, "pid": record.pid,
-                "state": "running", "ended": None, "exit_code": None, "error": "",
-            }  # fmt: skip
         case records.Config():
             return {"config": {**changes.get("config", run.config), **record.values}}
         case records.Summary():

@@ -7,11 +7,15 @@ import sys
 from collections.abc import Mapping
 from typing import Any
 
+import msgspec
+
 from swath.tracking.errors import UsageError
+from swath.tracking.records import Record
 
 MAX_ARRAY = 4096
 _ATOMS = frozenset({float, int, str, bool, type(None)})
 _INT_MIN, _INT_MAX = -(2**63), 2**64 - 1
+_PACK = msgspec.msgpack.Encoder().encode
 
 
 def plain_row(data: Any) -> dict[str, Any]:
@@ -44,7 +48,7 @@ def to_plain_dict(data: Mapping[Any, Any], path: str = "", *, lenient: bool = Fa
                     f"write {str(key)!r} instead",
                 )
             key = str(key)
-        plain[str(_text(key))] = to_plain(value, f"{path}.{key}" if path else key, lenient=lenient)
+        plain[str(utf8_text(key))] = to_plain(value, f"{path}.{key}" if path else key, lenient=lenient)
     return plain
 
 
@@ -56,13 +60,22 @@ def to_plain(value: Any, path: str, *, lenient: bool = False) -> Any:
     if isinstance(value, int):
         return int(value) if _INT_MIN <= value <= _INT_MAX else _wide(value)
     if isinstance(value, str):
-        return _text(value)
+        return utf8_text(value)
     if isinstance(value, float):
         return float(value)
     try:
         return _compound(value, path, lenient)
     except RecursionError:
         raise UsageError(f"the value of {path!r} contains itself", "record a plain copy of it") from None
+
+
+def pack(record: Record) -> bytes:
+    """The msgpack form of a record, whatever text and numbers are in it."""
+    try:
+        return _PACK(record)
+    except (OverflowError, UnicodeEncodeError):
+        fields = {name: getattr(record, name) for name in record.__struct_fields__}
+        return _PACK(msgspec.structs.replace(record, **to_plain_dict(fields)))
 
 
 def type_name(value: object) -> str:
@@ -72,6 +85,15 @@ def type_name(value: object) -> str:
     if value is None:
         return "None"
     return f"an {name}" if name[0].lower() in "aeiou" else f"a {name}"
+
+
+def utf8_text(value: str) -> str:
+    """A string that UTF-8 can hold: a lone surrogate becomes its escape."""
+    try:
+        value.encode()
+    except UnicodeEncodeError:
+        return value.encode("utf-8", "backslashreplace").decode()
+    return str(value)
 
 
 def _compound(value: Any, path: str, lenient: bool) -> Any:
@@ -136,7 +158,7 @@ def _described(value: Any) -> str:
     name = getattr(value, "__qualname__", None)
     if isinstance(name, str):
         return f"{getattr(value, '__module__', '')}.{name}".removeprefix("builtins.").lstrip(".")
-    return _text(str(value))
+    return utf8_text(str(value))
 
 
 def _wide(value: int) -> float:
@@ -144,12 +166,3 @@ def _wide(value: int) -> float:
         return float(value)
     except OverflowError:
         return math.inf if value > 0 else -math.inf
-
-
-def _text(value: str) -> str:
-    """A string that UTF-8 can hold: a lone surrogate becomes its escape."""
-    try:
-        value.encode()
-    except UnicodeEncodeError:
-        return value.encode("utf-8", "backslashreplace").decode()
-    return str(value)

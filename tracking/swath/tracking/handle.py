@@ -304,24 +304,29 @@ class Run:
         self._last.update(values)
 
     def _finish(self, exit_code: int, error: str) -> None:
-        recorder = self._recorder
         if self._finished:
             return
-        if recorder is not None:
-            with recorder.lock:
-                if self._pending is not None:
-                    self._write(*self._pending)
-                    self._pending = None
-                self._finished = True
-                if self._console is not None:
-                    self._console.stop()
-                if recorder.main:
-                    now = self._clock.now()
-                    stopped = recorder.stop_reason is not None
-                    recorder.append(kinds.Finish(exit_code, now, error, recorder.dropped, stopped=stopped))
-                recorder.close()
-        self._finished = True
-        process.closed(self)
+        try:
+            if self._recorder is not None:
+                with self._recorder.lock:
+                    self._finish_recording(self._recorder, exit_code, error)
+        finally:
+            self._finished = True
+            process.closed(self)
+
+    def _finish_recording(self, recorder: Recorder, exit_code: int, error: str) -> None:
+        try:
+            if self._pending is not None:
+                self._write(*self._pending)
+                self._pending = None
+            self._finished = True
+            if self._console is not None:
+                self._console.stop()
+            if recorder.main:
+                stopped = recorder.stop_reason is not None
+                recorder.append(kinds.Finish(exit_code, self._clock.now(), error, recorder.dropped, stopped=stopped))
+        finally:
+            recorder.close()
 
     def _restore(self, path: Path) -> dict[str, Any]:
         """Take over what the segment holds already; returns the config."""

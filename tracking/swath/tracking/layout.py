@@ -9,7 +9,7 @@ from swath.tracking.errors import UsageError
 
 ROOT_NAME = ".swath"
 _RUN_ID = re.compile(r"[A-Za-z0-9_.-]{1,128}")
-_SEGMENT = re.compile(r"(\d{4,})(?:-([A-Za-z0-9_]+))?\.log")
+_SEGMENT = re.compile(r"([0-9]{4,9})(?:-([A-Za-z0-9_]+))?\.log")
 
 
 def find_root(start: Path | None = None, override: str | None = None) -> Path:
@@ -27,9 +27,14 @@ def find_root(start: Path | None = None, override: str | None = None) -> Path:
     return base / ROOT_NAME
 
 
+def is_run_id(text: str) -> bool:
+    """Whether `text` may name a run's folder."""
+    return bool(_RUN_ID.fullmatch(text) and text.strip("."))
+
+
 def check_run_id(run_id: str) -> str:
     """`run_id` itself when it may name a folder; raises `UsageError` when it may not."""
-    if _RUN_ID.fullmatch(run_id) and run_id.strip("."):
+    if is_run_id(run_id):
         return run_id
     raise UsageError(
         f"{run_id!r} cannot be the id of a run",

@@ -10,11 +10,9 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-import msgspec
-
 from swath.tracking import layout
 from swath.tracking.clock import Clock
-from swath.tracking.encoding import to_plain_dict
+from swath.tracking.encoding import pack
 from swath.tracking.errors import NotAllowed
 from swath.tracking.records import AnyRecord, Output, Record, Row
 from swath.tracking.runlog import LogWriter
@@ -42,7 +40,6 @@ class Recorder:
         self._opening: Sequence[Record] = ()
         self._writer: LogWriter | None = None
         self._append: Callable[[bytes], int] = self._append_later
-        self._encode = msgspec.msgpack.Encoder().encode
         self._warned = False
 
     def open(self) -> bool:
@@ -62,14 +59,11 @@ class Recorder:
     def append(self, record: Record) -> None:
         """Write one record."""
         with self.lock:
-            self._write(self._encode(record))
+            self._write(pack(record))
 
     def append_row(self, step: int, values: dict[str, Any]) -> int:
         """Write one row of plain values; the caller holds the lock. Not 0 when somebody asked the run to stop."""
-        try:
-            payload = self._encode(Row(step, self._now(), values))
-        except (OverflowError, UnicodeEncodeError):
-            payload = self._encode(Row(step, self._now(), to_plain_dict(values)))
+        payload = pack(Row(step, self._now(), values))
         try:
             return self._append(payload)
         except OSError as error:
@@ -125,7 +119,7 @@ class Recorder:
     def _write_opening(self) -> None:
         if self.main:
             for record in self._opening:
-                self._write(self._encode(record))
+                self._write(pack(record))
 
     def _write(self, payload: bytes) -> None:
         try:

@@ -15,6 +15,7 @@ file.
 from __future__ import annotations
 
 import fcntl
+import logging
 import mmap
 import os
 import re
@@ -26,8 +27,11 @@ from zlib import crc32
 
 import msgspec
 
+from swath.tracking.encoding import pack
 from swath.tracking.errors import NotAllowed, StoreCorrupt
 from swath.tracking.records import AnyRecord, Record
+
+logger = logging.getLogger("swath.tracking")
 
 MAGIC = b"SWATHLOG"
 VERSION = 1
@@ -44,7 +48,6 @@ _FRAME = struct.Struct("<II")
 _LENGTH = struct.Struct("<Q")
 _PREAMBLE = struct.Struct("<8sIIQ")
 _RECORD_START = re.compile(rb"(?=[\x91-\x9f][\x00-\x7f])")  # an array that begins with a small int
-_ENCODER = msgspec.msgpack.Encoder()
 _DECODER: msgspec.msgpack.Decoder[AnyRecord] = msgspec.msgpack.Decoder(AnyRecord)
 
 
@@ -88,7 +91,7 @@ class LogWriter:
 
     def append(self, record: Record) -> None:
         """Append one record."""
-        self.append_payload(_ENCODER.encode(record))
+        self.append_payload(pack(record))
 
     def append_payload(self, payload: bytes) -> int:
         """Append one record that is encoded already; returns the stop flag, which is not 0 when one was asked for.
@@ -237,6 +240,15 @@ def read_from(path: Path, offset: int) -> bytes:
         return data[: max(_end_of_frames(data), committed - offset if trusted else 0)]
     finally:
         os.close(fd)
+
+
+def read_intact(path: Path, offset: int) -> bytes:
+    """`read_from`, for those who go on with the other segments: b"" and a warning when this one cannot be read."""
+    try:
+        return read_from(path, offset)
+    except (StoreCorrupt, OSError) as error:
+        logger.warning("%s is left out: %s", path, error)
+        return b""
 
 
 def write_at(path: Path, offset: int, data: bytes) -> int:

@@ -91,7 +91,8 @@ class TpeModel:
     def __init__(self, space: SearchSpace, goal: Goal) -> None:
         optuna.logging.set_verbosity(optuna.logging.WARNING)
         self._space = space
-        self._axes = {leaf.name: _Axis(leaf.distribution) for leaf in space.searched}
+        # Named by number: the dots of a name and those between nested names could make two names the same.
+        self._axes = {str(number): _Axis(leaf.distribution) for number, leaf in enumerate(space.searched)}
         self._distributions = {name: axis.optuna for name, axis in self._axes.items()}
         self._trials = _Trials()
         self._study = optuna.create_study(storage=self._trials, direction=goal, pruner=optuna.pruners.NopPruner())
@@ -116,13 +117,11 @@ class TpeModel:
         return self._config(params)
 
     def _params(self, config: Config) -> Params:
-        values = ((leaf.name, value_in(config, leaf.path)) for leaf in self._space.searched)
-        return {name: self._axes[name].param_of(value) for name, value in values}
+        axes = zip(self._axes.items(), self._space.searched, strict=True)
+        return {name: axis.param_of(value_in(config, leaf.path)) for (name, axis), leaf in axes}
 
     def _config(self, params: Mapping[str, int | float]) -> Config:
-        return self._space.from_values(
-            [self._axes[leaf.name].value_of(params[leaf.name]) for leaf in self._space.searched]
-        )
+        return self._space.from_values([axis.value_of(params[name]) for name, axis in self._axes.items()])
 
     def _frozen(self, number: int, params: Params, value: float | None) -> FrozenTrial:
         return FrozenTrial(

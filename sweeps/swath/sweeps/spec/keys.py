@@ -40,6 +40,9 @@ NOTICES: dict[str, str] = {
     "kind": "`kind` has no effect.",
 }
 
+#: The store keeps a seed in 64 bits.
+GREATEST_SEED = 2**63 - 1
+
 METHODS: tuple[str, ...] = ("grid", "random", "bayes")
 METHODS_LATER: tuple[str, ...] = ("tpe", "gp", "cmaes", "qmc", "nsga2", "custom")
 

@@ -11,8 +11,16 @@ from typing import Any, TypeAlias
 import yaml
 
 from swath.sweeps.spec.faults import Fault
+from swath.tracking.encoding import utf8_text
 
 Path: TypeAlias = tuple[str | int, ...]
+
+_PLAIN = "use text, numbers, true/false, null, lists and dicts"
+#: Bits of a whole number that is a float as well.
+_WIDEST = 1023
+#: Levels of nesting, far from those at which Python gives up.
+_DEEPEST = 100
+_TOO_DEEP = Fault("", f"values stand more than {_DEEPEST} levels deep, or inside themselves", "flatten them")
 
 
 @dataclass(frozen=True)
@@ -62,6 +70,8 @@ def load_yaml(text: str) -> Loaded:
         return Loaded(None, {}, (Fault("", f"YAML syntax error: {problem}", hint, line, column),))
     except yaml.YAMLError as error:
         return Loaded(None, {}, (Fault("", f"YAML syntax error: {error}"),))
+    except RecursionError:
+        return Loaded(None, {}, (_TOO_DEEP,))
 
 
 class _Builder:
@@ -76,6 +86,7 @@ class _Builder:
     def build(self, node: yaml.Node | None, path: Path) -> Any:
         if node is None:
             return None
+        _check_depth(path)
         if id(node) in self._open:
             self._fault(path, node, "an alias of a thing inside itself", "write the inner thing out")
             return None
@@ -93,10 +104,17 @@ class _Builder:
                 self._mark((*path, index), item)
             return [self.build(item, (*path, index)) for index, item in enumerate(node.value)]
         try:
-            return self.loader.construct_object(node, deep=True)
+            value = self.loader.construct_object(node, deep=True)
         except (yaml.YAMLError, ValueError) as error:
             self._fault(path, node, f"not a plain value: {getattr(error, 'problem', None) or error}", "")
             return None
+        except (KeyError, AttributeError, IndexError, TypeError):  # PyYAML, of a tag that does not fit the value
+            self._fault(path, node, f"'{node.value}' is no {node.tag.rpartition(':')[2]}", "remove the tag")
+            return None
+        plain, complaint = _atom(value)
+        if complaint:
+            self._fault(path, node, complaint, _PLAIN)
+        return plain
 
     def _mapping(self, node: yaml.MappingNode, path: Path) -> dict[str, Any]:
         self._check_duplicates(node, path)
@@ -106,8 +124,11 @@ class _Builder:
             if not isinstance(key, yaml.ScalarNode):
                 self._fault(path, key, "a key must be text", "")
                 continue
-            self._mark((*path, key.value), key)
-            data[key.value] = self.build(value, (*path, key.value))
+            name, complaint = _atom(key.value)
+            self._mark((*path, name), key)
+            if complaint:
+                self._fault((*path, name), key, complaint, _PLAIN)
+            data[name] = self.build(value, (*path, name))
         return data
 
     def _check_duplicates(self, node: yaml.MappingNode, path: Path) -> None:
@@ -115,10 +136,11 @@ class _Builder:
         for key, _ in node.value:
             if not isinstance(key, yaml.ScalarNode) or key.tag.endswith(":merge"):
                 continue
-            if key.value in first:
-                message = f"the key '{key.value}' stands twice (first in line {first[key.value]})"
-                self._fault((*path, key.value), key, message, "remove one of the two")
-            first.setdefault(key.value, key.start_mark.line + 1)
+            name = utf8_text(key.value)
+            if name in first:
+                message = f"the key '{name}' stands twice (first in line {first[name]})"
+                self._fault((*path, name), key, message, "remove one of the two")
+            first.setdefault(name, key.start_mark.line + 1)
 
     def _mark(self, path: Path, node: yaml.Node) -> None:
         self.marks[path] = (node.start_mark.line + 1, node.start_mark.column + 1)
@@ -131,24 +153,48 @@ class _Builder:
 def load_mapping(source: Mapping[Any, Any]) -> Loaded:
     """Plain data of a spec written in Python: tuples, ranges and arrays become lists, NumPy numbers plain ones."""
     faults: list[Fault] = []
-    return Loaded(_plain(source, (), faults), {}, tuple(faults))
+    try:
+        return Loaded(_plain(source, (), faults), {}, tuple(faults))
+    except RecursionError:
+        return Loaded(None, {}, (_TOO_DEEP,))
+
+
+def _check_depth(path: Path) -> None:
+    if len(path) > _DEEPEST:
+        raise RecursionError
 
 
 def _plain(value: Any, path: Path, faults: list[Fault]) -> Any:
+    _check_depth(path)
     if isinstance(value, Mapping):
-        return {str(key): _plain(item, (*path, str(key)), faults) for key, item in value.items()}
+        return {
+            _plain(str(key), path, faults): _plain(item, (*path, utf8_text(str(key))), faults)
+            for key, item in value.items()
+        }
     if isinstance(value, (list, tuple, range)):
         return [_plain(item, (*path, index), faults) for index, item in enumerate(value)]
     if hasattr(value, "tolist"):
         return _plain(value.tolist(), path, faults)
+    plain, complaint = _atom(value)
+    if complaint:
+        faults.append(Fault(path_text(path), complaint, _PLAIN))
+    return plain
+
+
+def _atom(value: Any) -> tuple[Any, str]:
+    """A value that holds no others in plain form, and why it cannot stand in a spec, or ""."""
     if value is None or isinstance(value, bool):
-        return value
-    for kind in (str, int, float):
-        if isinstance(value, kind):
-            return kind(value)
-    message = f"a {type(value).__name__} cannot stand in a spec"
-    faults.append(Fault(path_text(path), message, "use text, numbers, true/false, null, lists and dicts"))
-    return None
+        return value, ""
+    if isinstance(value, str):
+        text = utf8_text(value)
+        return text, "" if text == value else f"the text '{text}' holds half a character (a lone surrogate)"
+    if isinstance(value, float):
+        return float(value), ""
+    if not isinstance(value, int):
+        return None, f"a {type(value).__name__} cannot stand in a spec"
+    if value.bit_length() > _WIDEST:
+        return None, "the number is greater than a float can hold"
+    return int(value), ""
 
 
 def dump_json(data: Any) -> str:

@@ -62,7 +62,7 @@ def _read(read: Reader, data: dict[str, Any], source: str) -> SweepSpec | None:
     texts = {key: read.text(data, key) for key in ("name", "description", "project", "entity")}
     run_cap, seed, agents = (
         read.whole(data, "run_cap", 1),
-        read.whole(data, "seed", 0),
+        read.whole(data, "seed", 0, most=keys.GREATEST_SEED),
         read.whole(data, "agents", 1),
     )
     resources, retry = _resources(read, data), _retry(read, data)

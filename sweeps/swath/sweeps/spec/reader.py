@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Mapping
 from typing import Any
 
@@ -72,13 +73,16 @@ class Reader:
             self.fault((*path, key), f"must be true or false, not {shown(value)}")
         return None
 
-    def whole(self, data: Mapping[str, Any], key: str, least: int, path: Path = ()) -> int | None:
+    def whole(
+        self, data: Mapping[str, Any], key: str, least: int, path: Path = (), *, most: float = math.inf
+    ) -> int | None:
         value = data.get(key)
-        if isinstance(value, int) and not isinstance(value, bool) and value >= least:
+        if isinstance(value, int) and not isinstance(value, bool) and least <= value <= most:
             return value
         if key in data:
             hint = "remove the quotes" if isinstance(value, str) and value.strip().isdigit() else ""
-            self.fault((*path, key), f"must be a whole number of at least {least}, not {shown(value)}", hint)
+            limit = f"at most {most}" if isinstance(value, int) and value > most else f"at least {least}"
+            self.fault((*path, key), f"must be a whole number of {limit}, not {shown(value)}", hint)
         return None
 
     def number(

@@ -71,7 +71,7 @@ def _top_types() -> dict[str, Schema]:
         "early_terminate": _early_terminate(),
         "command": {"type": "array", "minItems": 1, "items": {"type": ["string", "number"]}},
         "run_cap": {"type": "integer", "minimum": 1},
-        "seed": {"type": "integer", "minimum": 0},
+        "seed": {"type": "integer", "minimum": 0, "maximum": keys.GREATEST_SEED},
         "agents": {"type": "integer", "minimum": 1},
         "resources": _resources(),
         "retry": _retry(),

@@ -16,7 +16,8 @@ from swath.tracking.store.tables import events, runs
 class RunRow(msgspec.Struct, frozen=True):
     """A run as the store knows it: what its log said up to the offsets in `applied` (segment -> byte).
 
-    `state`: running, finished, failed, or lost (its process is gone and wrote no end).
+    `state`: running, finished, stopped, failed, lost (its process is gone and wrote no end), or damaged (its log
+    cannot be read); of a trial also queued and killed.
     """
 
     id: str
@@ -82,9 +83,18 @@ def select(connection: sa.Connection, project: str | None = None, limit: int = 1
     return [_from_row(row) for row in connection.execute(query)]
 
 
-def ended_ids(connection: sa.Connection) -> set[str]:
-    """Runs whose log is known to its end."""
-    return set(connection.execute(sa.select(runs.c.id).where(runs.c.ended.is_not(None))).scalars())
+class Position(msgspec.Struct, frozen=True):
+    """How far an ended run's log is known: the attempt, and the byte of each of its segments."""
+
+    attempt: int
+    applied: dict[str, int]
+
+
+def ended(connection: sa.Connection, but: set[str]) -> dict[str, Position]:
+    """Where the logs of ended runs were left, by id, without the runs `but`."""
+    query = sa.select(runs.c.id, runs.c.attempt, runs.c.applied).where(runs.c.ended.is_not(None))
+    rows = connection.execute(query)
+    return {row.id: Position(row.attempt, json.loads(row.applied)) for row in rows if row.id not in but}
 
 
 def append_events(connection: sa.Connection, time: float, new: Sequence[Event]) -> None:
