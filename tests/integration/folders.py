@@ -69,7 +69,10 @@ class Folder:
         for process in self.processes:
             if process.poll() is None:
                 os.killpg(process.pid, signal.SIGKILL)
-            process.communicate()
+            process.wait()
+            for pipe in (process.stdout, process.stderr):
+                if pipe is not None:  # not read to its end: an orphan may hold the other one
+                    pipe.close()
 
     def shown(self) -> dict[str, Any]:
         told: dict[str, Any] = json.loads(self.sweep("show", "last", "--json").stdout)

@@ -102,10 +102,10 @@ def test_ctrl_c_ends_a_run_though_another_agent_still_finishes_a_stopped_sweep(f
     assert folder.shown()["trials"]["running"] == 1
 
 
-IMPORTS_FOR_EVER = """
+IMPORTS_FOR_LONG = """
 import os, time
 print(os.getpid(), file=open('importing', 'a'), flush=True)
-while True:
+for _ in range(2400):
     time.sleep(0.05)
 def train(config): pass
 """
@@ -118,7 +118,7 @@ def train(config): pass
 def test_an_agent_can_be_ended_while_the_users_module_is_imported(
     folder: Folder, executor: str, numbers: list[signal.Signals], code: int
 ) -> None:
-    (folder.path / "mod.py").write_text(IMPORTS_FOR_EVER)
+    (folder.path / "mod.py").write_text(IMPORTS_FOR_LONG)
     folder.spec("function: mod:train")
     sweep_id = folder.sweep("create", "sweep.yaml").stdout.strip()
     agent = folder.start("agent", sweep_id, "--executor", executor)
