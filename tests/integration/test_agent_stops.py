@@ -114,6 +114,7 @@ def test_abort_gives_the_trial_back_as_preempted(tmp_path: Path) -> None:
     agent.abort("the machine is wanted back")
     report = running.join()
     assert report.trials == {"preempted": 1}
+    assert [finish.stopped for finish in source.finishes(1)] == [True, True]  # the trial's word and the agent's
     assert report.reason == "the machine is wanted back"
     assert source.endings() == {}
     assert gone(pids)

@@ -82,7 +82,7 @@ def test_an_agent_that_gets_sigterm_gives_its_trial_back_and_exits_with_143(fold
     assert agent.returncode == 143
     assert "the agent got SIGTERM" in out
     assert gone(pids)
-    assert folder.shown()["trials"]["queued"] == 1
+    assert folder.shown()["trials"]["queued"] == 1, (out, folder.shown())
 
 
 def test_ctrl_c_ends_a_run_though_another_agent_still_finishes_a_stopped_sweep(folder: Folder) -> None:

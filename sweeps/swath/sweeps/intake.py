@@ -14,7 +14,7 @@ from swath.sweeps.states import SweepState, TrialState
 from swath.sweeps.step import Step
 from swath.tracking import layout, records
 from swath.tracking.apply import applied_to, fold, restarted
-from swath.tracking.runlog import HEADER_SIZE, read_from
+from swath.tracking.runlog import HEADER_SIZE, read_intact
 from swath.tracking.store import RunRow, runs
 
 
@@ -48,7 +48,7 @@ def take(step: Step, trial: TrialRow, chunks: Sequence[Chunk], final: bool = Fal
 
 def on_disk(folder: Path, attempt: int) -> list[Chunk]:
     """All that an attempt's segments hold, as its agent would have shipped it."""
-    found = [(path.name, read_from(path, 0)) for path in layout.segments(folder, attempt)]
+    found = [(path.name, read_intact(path, 0)) for path in layout.segments(folder, attempt)]
     return [Chunk(name, HEADER_SIZE, data) for name, data in found if data]
 
 
@@ -70,7 +70,7 @@ def _fold(
         if chunk.offset <= start:
             data = chunk.data[start - chunk.offset :]
         else:
-            data = read_from(layout.run_dir(step.root, trial.run_id) / chunk.segment, start)
+            data = read_intact(layout.run_dir(step.root, trial.run_id) / chunk.segment, start)
         applied = fold(run, chunk.segment, start, data, final)
         run = applied.run
         rows += applied.rows

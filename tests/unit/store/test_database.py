@@ -35,6 +35,17 @@ def test_what_was_committed_is_there_for_the_next_process(path: Path) -> None:
     second.close()
 
 
+def test_text_that_utf8_cannot_hold_is_kept_with_an_escape(path: Path) -> None:
+    database = Database(path, PARTS)
+    with database.write() as connection:
+        runs.insert(connection, RunRow(id="a"))
+        runs.update(connection, RunRow(id="a", error="bad \udcff", config={"\udcff": "\udcff"}))
+        found = runs.get(connection, "a")
+    database.close()
+    assert found is not None
+    assert found.error == "bad \\udcff"
+
+
 def test_an_exception_undoes_the_whole_transaction(path: Path) -> None:
     database = Database(path, PARTS)
 

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from swath.agents.task import Function
+from swath.tracking.encoding import utf8_text
 
 _HERE = str(Path(__file__).parent)
 
@@ -65,7 +66,7 @@ def traceback_of(error: BaseException) -> str:
     trace = error.__traceback__
     while trace is not None and trace.tb_frame.f_code.co_filename.startswith(_HERE):
         trace = trace.tb_next
-    return "".join(traceback.format_exception(type(error), error, trace))
+    return utf8_text("".join(traceback.format_exception(type(error), error, trace)))
 
 
 def exit_code_of(error: SystemExit) -> tuple[int, str]:
@@ -74,4 +75,4 @@ def exit_code_of(error: SystemExit) -> tuple[int, str]:
         return 0, ""
     if isinstance(error.code, int):
         return error.code & 0xFF, ""
-    return 1, str(error.code)
+    return 1, utf8_text(str(error.code))

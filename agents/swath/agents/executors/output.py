@@ -55,8 +55,11 @@ class AgentLog:
             if self._dropped == 1:
                 logger.warning("cannot write %s: %s; the trial goes on, its output is not kept", self._path, error)
 
-    def finish(self, time: float, exit_code: int | None, signal: int | None, error: str) -> None:
-        self.append(Finish(exit_code, time, error, self._dropped, signal))
+    def finish(
+        self, time: float, exit_code: int | None, signal: int | None, error: str, *, stopped: bool = False
+    ) -> None:
+        """How the attempt ended; `stopped`: well, but not by itself."""
+        self.append(Finish(exit_code, time, error, self._dropped, signal, stopped=stopped))
 
     def close(self) -> None:
         if self._writer is not None:

@@ -241,7 +241,8 @@ class Supervised:
         ending = self._wish.ending or _ending_of(code)
         error = "" if ending == "finished" else self._error(ending, number)
         if self._log.opened or ending != "finished":
-            self._log.finish(self._clock.now(), exit_code, number, error)
+            stopped = code == 0 and ending != "finished"
+            self._log.finish(self._clock.now(), exit_code, number, error, stopped=stopped)
         return Outcome(ending, exit_code, number, error)
 
     def _error(self, ending: Ending, number: int | None) -> str:

@@ -13,6 +13,8 @@ STATE_STYLES = {
     "stopped": "yellow",
     "failed": "red",
     "killed": "magenta",
+    "lost": "red",
+    "damaged": "red",
     "running": "cyan",
     "queued": "dim",
     "pending": "dim",

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, Protocol
 
 import sqlalchemy as sa
+
+from swath.tracking.encoding import utf8_text
 
 
 class Cursor(Protocol):
@@ -35,8 +37,11 @@ class Statement:
         text, order = self._text(connection)
         values = self._constants | values
         sent = values if order is None else [values[name] for name in order]
-        cursor: Cursor = connection.connection.driver_connection.execute(text, sent)  # type: ignore[union-attr]
-        return cursor
+        execute: Callable[..., Cursor] = connection.connection.driver_connection.execute  # type: ignore[union-attr]
+        try:
+            return execute(text, sent)
+        except UnicodeEncodeError:  # text of a trial's error, of a host's name: it is kept with what is wrong escaped
+            return execute(text, _storable(sent))
 
     def many(self, connection: sa.Connection, rows: Sequence[dict[str, Any]]) -> None:
         """Execute once for each row."""
@@ -51,6 +56,12 @@ class Statement:
             self._constants = {k: v for k, v in compiled.params.items() if type(v) in (int, float, str)}
             self._compiled[name] = (str(compiled), compiled.positiontup if compiled.positional else None)
         return self._compiled[name]
+
+
+def _storable(sent: Any) -> Any:
+    if isinstance(sent, dict):
+        return dict(zip(sent, _storable(list(sent.values())), strict=True))
+    return [utf8_text(value) if isinstance(value, str) else value for value in sent]
 
 
 def insert_into(table: sa.Table) -> Statement:
