@@ -13,11 +13,10 @@ from swath.tracking.store.runs import RunRow
 
 
 class Applied(msgspec.Struct, frozen=True):
-    """What a fold gave: the new row, the history rows it added, and whether the run's own process recorded its end."""
+    """What a fold gave: the new row, and the history rows it added."""
 
     run: RunRow
     rows: list[records.Row]
-    finish: records.Finish | None
 
 
 def applied_to(run: RunRow, segment: str) -> int:
@@ -33,24 +32,23 @@ def fold(run: RunRow, segment: str, offset: int, data: bytes, final: bool = Fals
     """
     attempt = layout.attempt_of(segment)
     if attempt < run.attempt:
-        return Applied(run, [], None)
+        return Applied(run, [])
     if attempt > run.attempt:
         run = restarted(run, attempt)
     found, consumed = decode(data, final=final)
     changes: dict[str, Any] = {"applied": {**run.applied, segment: offset + consumed}}
     rows: list[records.Row] = []
-    finish = None
     own = "-" not in segment
     for record in found:
         match record:
             case records.Row():
                 rows.append(record)
-            case records.Finish():
+            case records.Finish() if own or changes.get("ended", run.ended) is None:
                 changes |= _ended(record)
-                finish = record if own else finish
+            case records.Finish():
+                pass  # what the run itself said about its end stands before what its agent saw
             case records.Header():
                 changes |= _begun(run, changes, record)
-                finish = None
             case _:
                 changes |= _folded(run, changes, record)
     if rows:
@@ -60,7 +58,7 @@ def fold(run: RunRow, segment: str, offset: int, data: bytes, final: bool = Fals
             "rows": run.rows + len(rows),
             "updated": max(changes.get("updated", run.updated), rows[-1].time),
         }
-    return Applied(msgspec.structs.replace(run, **changes), rows, finish)
+    return Applied(msgspec.structs.replace(run, **changes), rows)
 
 
 def restarted(run: RunRow, attempt: int) -> RunRow:
