@@ -34,7 +34,7 @@ class Shipment:
     """What of one attempt's segments was delivered, and what is new."""
 
     def __init__(self, run_dir: Path, attempt: int) -> None:
-        self._run_dir = run_dir
+        self._run_dir = str(run_dir)
         self._prefix = f"{attempt:04d}"
         self._delivered: dict[str, int] = {}
 
@@ -59,7 +59,7 @@ class Shipment:
 
     def _new_in(self, name: str) -> Iterator[Chunk]:
         offset = self._delivered.get(name, HEADER_SIZE)
-        data = read_from(self._run_dir / name, offset)
+        data = read_from(f"{self._run_dir}/{name}", offset)
         for start in range(0, len(data), MOST_BYTES):
             yield Chunk(name, offset + start, data[start : start + MOST_BYTES])
 

@@ -68,6 +68,7 @@ class Controller:
         self._lease_s = lease_s
         self._lock = threading.RLock()
         self._plan: Plan | None = None
+        self._last: Step | None = None
         self._joined: set[str] = set()
 
     def join(self, agent: AgentInfo) -> Job:
@@ -130,11 +131,14 @@ class Controller:
 
     @contextmanager
     def _step(self) -> Iterator[Step]:
-        with self._lock, change(self._database, self.sweep_id, self._clock.now(), self._root) as step:
-            if self._plan is None:
-                self._plan = Plan.load(step.sweep, self._root)
-            step.plan = self._plan
-            yield step
+        with self._lock:
+            last, self._last = self._last, None  # forgotten when this step fails
+            with change(self._database, self.sweep_id, self._clock.now(), self._root, last) as step:
+                if self._plan is None:
+                    self._plan = Plan.load(step.sweep, self._root)
+                step.plan = self._plan
+                yield step
+            self._last = step
 
     # Handing out.
 
@@ -197,7 +201,7 @@ class Controller:
             exit_code=None, error="",
         )  # fmt: skip
         if new:
-            ledger.insert_trial(step.connection, trial)
+            step.add(trial)
             step.change(made=trial.number)
         else:
             step.save(trial)
@@ -214,7 +218,7 @@ class Controller:
     # Small things.
 
     def _trial(self, step: Step, lease: Lease) -> TrialRow:
-        trial = ledger.get_trial(step.connection, lease.run_id)
+        trial = step.trial(lease.run_id)
         if trial is None or trial.sweep_id != self.sweep_id:
             raise NotFound(f"sweep {self.sweep_id} has no trial {lease.run_id}", "ask for a trial with acquire")
         return trial

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from typing import Any
 
@@ -11,6 +10,7 @@ import sqlalchemy as sa
 
 from swath.sweeps.states import SweepState, TrialState
 from swath.sweeps.tables import agents, rungs, sweeps, trials
+from swath.tracking.store.jsontext import from_json, to_json
 from swath.tracking.store.statement import Statement, insert_into, update_by
 
 
@@ -83,6 +83,7 @@ _TRIAL_CHANGES = [name for name in _TRIAL_COLUMNS if name not in _FIXED]
 _P = sa.bindparam
 
 _select_sweep = Statement(sa.select(sweeps).where(sweeps.c.id == _P("sweep_id")))
+_select_moved = Statement(sa.select(sweeps).where(sweeps.c.id == _P("sweep_id"), sweeps.c.version != _P("version")))
 _insert_sweep = insert_into(sweeps)
 _update_sweep = update_by(sweeps, "id", *_SWEEP_CHANGES)
 _insert_trial = insert_into(trials)
@@ -142,6 +143,12 @@ def get_sweep(connection: sa.Connection, sweep_id: str) -> SweepRow | None:
     return _sweep(row) if row else None
 
 
+def moved_on(connection: sa.Connection, known: SweepRow) -> SweepRow | None:
+    """The present row of a sweep when it is not `known` any more: when it, or a trial of it, was changed since."""
+    row = _select_moved(connection, sweep_id=known.id, version=known.version).fetchone()
+    return _sweep(row) if row else None
+
+
 def all_sweeps(connection: sa.Connection) -> list[SweepRow]:
     """Every sweep, oldest first."""
     return [_sweep(row) for row in connection.execute(sa.select(sweeps).order_by(sweeps.c.created, sweeps.c.id))]
@@ -149,7 +156,7 @@ def all_sweeps(connection: sa.Connection) -> list[SweepRow]:
 
 def insert_trial(connection: sa.Connection, row: TrialRow) -> None:
     """Add a trial. Raises `sqlalchemy.exc.IntegrityError` when its number is taken."""
-    _insert_trial(connection, **_trial_columns(row, _TRIAL_COLUMNS) | {"config": json.dumps(row.config)})
+    _insert_trial(connection, **_trial_columns(row, _TRIAL_COLUMNS) | {"config": to_json(row.config)})
 
 
 def update_trial(connection: sa.Connection, row: TrialRow) -> None:
@@ -270,7 +277,7 @@ def _sweep_columns(row: SweepRow, names: Sequence[str]) -> dict[str, Any]:
 
 
 def _to_text(items: tuple[str, ...]) -> str:
-    return json.dumps(items) if items else "[]"
+    return to_json(items) if items else "[]"
 
 
 def _trial_columns(row: TrialRow, names: Sequence[str]) -> dict[str, Any]:
@@ -283,12 +290,12 @@ def _sweep(row: Sequence[Any]) -> SweepRow:
     values = list(row)
     values[_SWEEP_STATE] = SweepState(values[_SWEEP_STATE])
     for place in _SWEEP_LISTS:
-        values[place] = tuple(json.loads(values[place])) if values[place] != "[]" else ()
+        values[place] = tuple(from_json(values[place])) if values[place] != "[]" else ()
     return SweepRow(*values)
 
 
 def _trial(row: Sequence[Any]) -> TrialRow:
     values = list(row)
     values[_TRIAL_STATE] = TrialState(values[_TRIAL_STATE])
-    values[_TRIAL_CONFIG] = json.loads(values[_TRIAL_CONFIG])
+    values[_TRIAL_CONFIG] = from_json(values[_TRIAL_CONFIG])
     return TrialRow(*values)

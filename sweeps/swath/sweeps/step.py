@@ -20,13 +20,19 @@ from swath.tracking.store.runs import Event
 
 
 class Step:
-    """What one change of a sweep works on. `sweep` is always the present row, also after changes of this very step."""
+    """What one change of a sweep works on. `sweep` is always the present row, also after changes of this very step.
 
-    def __init__(self, connection: sa.Connection, sweep: SweepRow, now: float, root: Path) -> None:
+    `trials` holds rows of running trials that are known to be the present ones, by run id.
+    """
+
+    def __init__(
+        self, connection: sa.Connection, sweep: SweepRow, now: float, root: Path, trials: dict[str, TrialRow]
+    ) -> None:
         self.connection = connection
         self.sweep = sweep
         self.now = now
         self.root = root
+        self.trials = trials
         self.plan: Plan
         self._events: list[Event] = []
 
@@ -46,11 +52,27 @@ class Step:
         check_trial_move(trial.run_id, trial.state, state)
         return self.save(msgspec.structs.replace(trial, state=state, reason=reason, **changes))
 
+    def trial(self, run_id: str) -> TrialRow | None:
+        """The present row of a trial."""
+        return self.trials.get(run_id) or ledger.get_trial(self.connection, run_id)
+
+    def add(self, trial: TrialRow) -> None:
+        """Store a new trial."""
+        ledger.insert_trial(self.connection, trial)
+        self._know(trial)
+
     def save(self, trial: TrialRow) -> TrialRow:
         """Store a changed trial under the sweep's present version."""
         trial = msgspec.structs.replace(trial, version=self.sweep.version)
         ledger.update_trial(self.connection, trial)
+        self._know(trial)
         return trial
+
+    def _know(self, trial: TrialRow) -> None:
+        if trial.state is TrialState.RUNNING:
+            self.trials[trial.run_id] = trial
+        else:
+            self.trials.pop(trial.run_id, None)
 
     def event(self, kind: str, subject: str, **payload: Any) -> None:
         """Leave an event."""
@@ -70,12 +92,17 @@ class Step:
 
 
 @contextmanager
-def change(database: Database, sweep_id: str, now: float, root: Path) -> Iterator[Step]:
-    """A step under the store's write lock. Raises `NotFound` when there is no such sweep."""
+def change(database: Database, sweep_id: str, now: float, root: Path, last: Step | None = None) -> Iterator[Step]:
+    """A step under the store's write lock. Raises `NotFound` when there is no such sweep.
+
+    `last` is the caller's last step that was committed: nothing is read again when none was made since.
+    """
     with database.write() as connection:
-        sweep = ledger.get_sweep(connection, sweep_id)
+        moved = ledger.moved_on(connection, last.sweep) if last else ledger.get_sweep(connection, sweep_id)
+        sweep = moved or (last.sweep if last else None)
         if sweep is None:
             raise NotFound(f"there is no sweep {sweep_id!r} in {root}", "list the sweeps with: sweep list")
-        step = Step(connection, msgspec.structs.replace(sweep, version=sweep.version + 1), now, root)
+        trials = last.trials if last and not moved else {}
+        step = Step(connection, msgspec.structs.replace(sweep, version=sweep.version + 1), now, root, trials)
         yield step
         step.close()

@@ -174,10 +174,9 @@ class Workspace:
         self._sweep(sweep_id)
         with self._database.read() as connection:
             names = {row.id: row.name for row in ledger.agents_of(connection, sweep_id)}
-            return [
-                _trial_view(row, names, runs.get(connection, row.run_id))
-                for row in ledger.trials_in(connection, sweep_id, *states)
-            ]
+            found = ledger.trials_in(connection, sweep_id, *states)
+            known = runs.get_many(connection, [row.run_id for row in found])
+            return [_trial_view(row, names, known.get(row.run_id)) for row in found]
 
     def trial(self, run_id: str) -> TrialView:
         """One trial by its run id."""

@@ -23,12 +23,13 @@ ROWS = st.lists(st.builds(Row, st.integers(0, 2**31), st.floats(0, 2e9), VALUES)
 
 
 def write(path: Path, rows: list[Any]) -> bytes:
+    """Write a segment; its bytes without the zeros that fill its last page."""
     path.unlink(missing_ok=True)
     writer = LogWriter(path)
     for row in rows:
         writer.append(row)
     writer.close()
-    return path.read_bytes()
+    return path.read_bytes()[: writer.offset]
 
 
 def rows(count: int) -> list[Row]:

@@ -60,9 +60,9 @@ class LogWriter:
     tried again.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path | str) -> None:
         self.path = path
-        path.parent.mkdir(parents=True, exist_ok=True)
+        _make_folder(os.path.dirname(path))
         self._fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
         try:
             _lock(self._fd, path)
@@ -77,8 +77,8 @@ class LogWriter:
                 self._cut_tail()
             if self._size < HEADER_SIZE + _FRAME.size:
                 self._allocate(_FIRST_SIZE)
-            self._head = mmap.mmap(self._fd, HEADER_SIZE)
             self._map_window()
+            self._head = mmap.mmap(self._fd, HEADER_SIZE) if self._base else self._window
         except BaseException:
             os.close(self._fd)
             raise
@@ -123,8 +123,9 @@ class LogWriter:
         if self._fd < 0:
             return
         self._unmap()
-        with suppress(OSError):
-            os.ftruncate(self._fd, self.offset)
+        if self._size - self.offset >= mmap.PAGESIZE:  # less is no block of the disk
+            with suppress(OSError):
+                os.ftruncate(self._fd, self.offset)
         os.close(self._fd)
         self._fd = -1
 
@@ -157,7 +158,8 @@ class LogWriter:
             self._allocate(enough)
         old = self._window
         self._map_window()
-        old.close()
+        if old is not self._head:
+            old.close()
 
     def _allocate(self, size: int) -> None:
         """Real blocks for the whole file: in a sparse page a full disk would be a SIGBUS, not an error.
@@ -172,7 +174,9 @@ class LogWriter:
         self._size = size
 
     def _map_window(self) -> None:
+        """Map from the present page on; at the beginning of a log the header too, since each map costs 10 us."""
         base = self.offset // mmap.ALLOCATIONGRANULARITY * mmap.ALLOCATIONGRANULARITY
+        base = base if base > HEADER_SIZE else 0
         if base >= self._size:
             self._allocate(self._size + _FIRST_SIZE)
         self._window, self._base = mmap.mmap(self._fd, self._size - base, offset=base), base
@@ -217,7 +221,7 @@ def scan(data: bytes, *, final: bool = False) -> Scan:
         skipped += 1
 
 
-def read_from(path: Path, offset: int) -> bytes:
+def read_from(path: Path | str, offset: int) -> bytes:
     """The whole committed frames from file position `offset` on; inside the header means from the first.
 
     b"" when there is nothing behind `offset`, and when there is no such segment (yet).
@@ -334,7 +338,7 @@ def _end_of_frames(data: bytes) -> int:
         position = following
 
 
-def _has_header(fd: int, path: Path) -> bool:
+def _has_header(fd: int, path: Path | str) -> bool:
     """Whether the file is a segment; raises when it is something else or of a later format."""
     magic, version = struct.unpack("<8sI", _pread(fd, 0, 12).ljust(12, b"\0"))
     if magic == MAGIC:
@@ -349,7 +353,7 @@ def _has_header(fd: int, path: Path) -> bool:
     return False
 
 
-def _lock(fd: int, path: Path, *, wait: bool = False) -> None:
+def _lock(fd: int, path: Path | str, *, wait: bool = False) -> None:
     try:
         fcntl.flock(fd, fcntl.LOCK_EX if wait else fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
@@ -370,6 +374,16 @@ def _pread(fd: int, offset: int, length: int) -> bytes:
             break
         data += more
     return data
+
+
+def _make_folder(folder: str) -> None:
+    """Make the folder and what is above it; one call where only the folder itself is missing."""
+    try:
+        os.mkdir(folder)
+    except FileExistsError:
+        pass
+    except FileNotFoundError:
+        os.makedirs(folder, exist_ok=True)
 
 
 def _pwrite(fd: int, data: bytes, offset: int) -> None:

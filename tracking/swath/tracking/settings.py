@@ -46,8 +46,17 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     @staticmethod
     def from_environment(variables: Mapping[str, str] | None = None) -> Settings:
         """Read `SWATH_*`, and `WANDB_*` where swath's own variable is not set."""
-        env = _own_of(os.environ) if variables is None else variables
+        global _last
+        env = _own_of(os.environ) if variables is None else dict(variables)
+        if _last is not None and env == _last[0]:
+            return _last[1]
+        settings = Settings._read(env)
+        if settings.trial is None:  # a trial's parameters lie in a file, which may be another by the next time
+            _last = (env, settings)
+        return settings
 
+    @staticmethod
+    def _read(env: Mapping[str, str]) -> Settings:
         def said(name: str, other: str = "") -> str | None:
             return env.get(f"SWATH_{name}") or env.get(f"WANDB_{other or name}") or None
 
@@ -85,6 +94,10 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         if unknown:
             raise UsageError(f"there is no setting {unknown[0]!r}", f"the settings are {', '.join(sorted(known))}")
         return msgspec.structs.replace(self, **{name: value for name, value in given.items() if value is not None})
+
+
+#: What was read last and what it meant: a process that makes thousands of runs says the same each time.
+_last: tuple[dict[str, str], Settings] | None = None
 
 
 def _own_of(environ: Mapping[str, str]) -> dict[str, str]:

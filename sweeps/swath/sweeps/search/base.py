@@ -80,7 +80,10 @@ class Searcher(Protocol):
 
 
 def rng_for(seed: int, number: int) -> Generator:
-    """The generator for trial `number` of a sweep with `seed`: independent streams, the same every time."""
-    from numpy.random import default_rng
+    """The generator for trial `number` of a sweep with `seed`: independent streams, the same every time.
 
-    return default_rng([seed, number])
+    A counter-based generator takes the two as its key; to seed another one costs three times as much.
+    """
+    from numpy.random import Generator, Philox
+
+    return Generator(Philox(key=[seed, number]))

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from typing import Any
 
 import msgspec
 import sqlalchemy as sa
 
+from swath.tracking.store.jsontext import from_json, to_json
 from swath.tracking.store.statement import Statement, insert_into, update_by
 from swath.tracking.store.tables import events, runs
 
@@ -52,6 +52,8 @@ class Event(msgspec.Struct, frozen=True):
     payload: dict[str, Any]
 
 
+#: How many ids one statement asks for.
+_MOST_IDS = 500
 _COLUMNS = [column.name for column in runs.columns]
 _select_one = Statement(sa.select(runs).where(runs.c.id == sa.bindparam("id")))
 _insert = insert_into(runs)
@@ -63,6 +65,15 @@ def get(connection: sa.Connection, run_id: str) -> RunRow | None:
     """The run of that id, or None."""
     row = _select_one(connection, id=run_id).fetchone()
     return _from_row(row) if row else None
+
+
+def get_many(connection: sa.Connection, ids: Sequence[str]) -> dict[str, RunRow]:
+    """Those runs that there are, by id."""
+    found: dict[str, RunRow] = {}
+    for start in range(0, len(ids), _MOST_IDS):
+        query = sa.select(runs).where(runs.c.id.in_(ids[start : start + _MOST_IDS]))
+        found |= {row.id: _from_row(row) for row in connection.execute(query)}
+    return found
 
 
 def insert(connection: sa.Connection, run: RunRow) -> None:
@@ -94,7 +105,7 @@ def ended(connection: sa.Connection, but: set[str]) -> dict[str, Position]:
     """Where the logs of ended runs were left, by id, without the runs `but`."""
     query = sa.select(runs.c.id, runs.c.attempt, runs.c.applied).where(runs.c.ended.is_not(None))
     rows = connection.execute(query)
-    return {row.id: Position(row.attempt, json.loads(row.applied)) for row in rows if row.id not in but}
+    return {row.id: Position(row.attempt, from_json(row.applied)) for row in rows if row.id not in but}
 
 
 def append_events(connection: sa.Connection, time: float, new: Sequence[Event]) -> None:
@@ -111,7 +122,7 @@ def _event_columns(time: float, event: Event) -> dict[str, Any]:
         "kind": event.kind,
         "scope": event.scope,
         "subject": event.subject,
-        "payload": json.dumps(event.payload),
+        "payload": to_json(event.payload),
     }
 
 
@@ -129,11 +140,11 @@ def select_events(connection: sa.Connection, scope: str, after: int, limit: int)
 def _to_columns(run: RunRow) -> dict[str, Any]:
     return {
         "name": run.name, "project": run.project, "run_group": run.group, "job_type": run.job_type,
-        "tags": json.dumps(run.tags) if run.tags else "[]", "notes": run.notes, "sweep_id": run.sweep_id,
+        "tags": to_json(run.tags) if run.tags else "[]", "notes": run.notes, "sweep_id": run.sweep_id,
         "state": run.state,
-        "config": json.dumps(run.config), "summary": json.dumps(run.summary), "attempt": run.attempt, "rows": run.rows,
+        "config": to_json(run.config), "summary": to_json(run.summary), "attempt": run.attempt, "rows": run.rows,
         "created": run.created, "updated": run.updated, "ended": run.ended, "exit_code": run.exit_code,
-        "error": run.error, "host": run.host, "pid": run.pid, "applied": json.dumps(run.applied),
+        "error": run.error, "host": run.host, "pid": run.pid, "applied": to_json(run.applied),
     }  # fmt: skip
 
 
@@ -141,6 +152,6 @@ def _from_row(row: Any) -> RunRow:
     (id_, name, project, group, job_type, tags, notes, sweep_id, state, config, summary, attempt, rows, created,
      updated, ended, exit_code, error, host, pid, applied) = row  # fmt: skip
     return RunRow(
-        id_, name, project, group, job_type, tuple(json.loads(tags)), notes, sweep_id, state, json.loads(config),
-        json.loads(summary), attempt, rows, created, updated, ended, exit_code, error, host, pid, json.loads(applied),
+        id_, name, project, group, job_type, tuple(from_json(tags)), notes, sweep_id, state, from_json(config),
+        from_json(summary), attempt, rows, created, updated, ended, exit_code, error, host, pid, from_json(applied),
     )  # fmt: skip
