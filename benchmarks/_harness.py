@@ -13,7 +13,6 @@ import importlib.metadata
 import json
 import os
 import platform
-import statistics
 import subprocess
 import sys
 import tempfile
@@ -24,6 +23,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 Figures = dict[str, float]
+Better = Literal["higher", "lower"]
 Side = Callable[[], Figures]
 MARK = "FIGURES "
 
@@ -34,7 +34,7 @@ class Measure:
 
     name: str
     unit: str
-    better: Literal["higher", "lower"]
+    better: Better
     swath: float | None
     peers: Mapping[str, float] = field(default_factory=dict)
     goal: float | None = None
@@ -122,15 +122,20 @@ def _run_side(script: str, name: str) -> Figures | None:
     return None
 
 
-def median(results: Mapping[str, list[Figures]], side: str, figure: str) -> float | None:
-    """The median of one figure of one side over the rounds; None where the side gave none."""
+def best(results: Mapping[str, list[Figures]], side: str, figure: str, better: Better) -> float | None:
+    """The best of one figure of one side over the rounds; None where the side gave none.
+
+    Not the median: other work on a shared machine can only make a round slower, never faster.
+    """
     values = [row[figure] for row in results.get(side, []) if figure in row]
-    return statistics.median(values) if values else None
+    if not values:
+        return None
+    return max(values) if better == "higher" else min(values)
 
 
-def medians(results: Mapping[str, list[Figures]], figure: str) -> dict[str, float]:
-    """`median` for all sides but swath's own: the peers of a measure."""
-    found = {side: median(results, side, figure) for side in results if not side.startswith("swath")}
+def bests(results: Mapping[str, list[Figures]], figure: str, better: Better) -> dict[str, float]:
+    """`best` for all sides but swath's own: the peers of a measure."""
+    found = {side: best(results, side, figure, better) for side in results if not side.startswith("swath")}
     return {side: value for side, value in found.items() if value is not None}
 
 

@@ -51,7 +51,7 @@ def test_a_program_that_fills_the_disk_ends_the_run_with_a_message_and_it_goes_o
     folder.program(FILLS, points=3)
     filled = folder.run("--json", "--agents", str(agents))
     folder.end()
-    assert filled.returncode != 0
+    assert filled.returncode == 1
     assert "Traceback" not in filled.stderr
     assert "error: " in filled.stderr
     assert "full" in filled.stderr or "No space left" in filled.stderr

@@ -87,8 +87,9 @@ _select_moved = Statement(sa.select(sweeps).where(sweeps.c.id == _P("sweep_id"),
 _insert_sweep = insert_into(sweeps)
 _update_sweep = update_by(sweeps, "id", *_SWEEP_CHANGES)
 _insert_trial = insert_into(trials)
-_update_trial = update_by(trials, "run_id", *_TRIAL_CHANGES)
-_select_trial = Statement(sa.select(trials).where(trials.c.run_id == _P("run_id")))
+_the_trial = sa.and_(trials.c.sweep_id == _P("sweep_id_"), trials.c.number == _P("number_"))
+_update_trial = Statement(sa.update(trials).where(_the_trial).values({name: _P(name) for name in _TRIAL_CHANGES}))
+_select_trial = Statement(sa.select(trials).where(_the_trial))
 _of_sweep = trials.c.sweep_id == _P("sweep_id")
 _alive = sa.and_(_of_sweep, trials.c.ended.is_(None))
 _RUNNING: sa.ColumnElement[str] = sa.literal_column("'running'")
@@ -161,13 +162,17 @@ def insert_trial(connection: sa.Connection, row: TrialRow) -> None:
 
 def update_trial(connection: sa.Connection, row: TrialRow) -> None:
     """Store what has changed of a trial."""
-    _update_trial(connection, run_id_=row.run_id, **_trial_columns(row, _TRIAL_CHANGES))
+    _update_trial(connection, sweep_id_=row.sweep_id, number_=row.number, **_trial_columns(row, _TRIAL_CHANGES))
 
 
 def get_trial(connection: sa.Connection, run_id: str) -> TrialRow | None:
-    """Read one trial."""
-    row = _select_trial(connection, run_id=run_id).fetchone()
-    return _trial(row) if row else None
+    """Read one trial; None also where `run_id` is no trial's."""
+    sweep_id, _, number = run_id.rpartition("-")
+    if not (number.isascii() and number.isdecimal() and len(number) < 19):
+        return None
+    row = _select_trial(connection, sweep_id_=sweep_id, number_=int(number)).fetchone()
+    trial = _trial(row) if row else None
+    return trial if trial is not None and trial.run_id == run_id else None
 
 
 def candidates(connection: sa.Connection, sweep_id: str, agent_id: str, request: str, now: float) -> list[TrialRow]:

@@ -33,9 +33,10 @@ sweeps = sa.Table(
 trials = sa.Table(
     "trials",
     metadata,
-    sa.Column("run_id", sa.String, primary_key=True),
-    sa.Column("sweep_id", sa.String, nullable=False),
-    sa.Column("number", sa.BigInteger, nullable=False),
+    # Kept in the order in which they are made, so that new ones are appended. `run_id` is "<sweep_id>-<number>".
+    sa.Column("run_id", sa.String, nullable=False),
+    sa.Column("sweep_id", sa.String, primary_key=True),
+    sa.Column("number", sa.BigInteger, primary_key=True, autoincrement=False),
     sa.Column("name", sa.String, nullable=False),
     sa.Column("state", sa.String, nullable=False),
     sa.Column("reason", sa.Text, nullable=False),

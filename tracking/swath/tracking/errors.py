@@ -47,6 +47,10 @@ class StoreCorrupt(SwathError):
     """The store or a run log holds what it cannot hold: stop and look, do not write."""
 
 
+class StoreFull(SwathError):
+    """The store's disk takes nothing more, or nothing at all: make room, then go on; what was stored is safe."""
+
+
 class TrialStopped(SystemExit):
     """Raised by `log()` inside a trial that the controller has decided to stop.
 

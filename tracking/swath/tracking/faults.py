@@ -11,6 +11,7 @@ from swath.tracking.errors import (
     RetryLater,
     SpecError,
     StoreCorrupt,
+    StoreFull,
     SwathError,
     SweepOver,
     UsageError,
@@ -25,6 +26,7 @@ STATUS: dict[type[SwathError], int] = {
     LeaseLost: 409,
     SweepOver: 410,
     StoreCorrupt: 500,
+    StoreFull: 507,
     RetryLater: 503,
     SwathError: 500,
 }

@@ -59,6 +59,21 @@ def doctor(json: Json = False) -> None:
     checkup.doctor(json)
 
 
+def _say_version(asked: bool) -> None:
+    if asked:
+        version()
+        raise typer.Exit
+
+
+@app.callback()
+def _options(
+    asked: Annotated[
+        bool, typer.Option("--version", callback=_say_version, is_eager=True, help="Print the version and leave.")
+    ] = False,
+) -> None:
+    pass
+
+
 @app.command(rich_help_panel=HELP)
 def version(json: Json = False) -> None:
     """Print the version of swath.

@@ -11,7 +11,7 @@ from pathlib import Path
 import sqlalchemy as sa
 
 from swath.tracking.clock import SYSTEM_CLOCK, Clock
-from swath.tracking.errors import NotAllowed, RetryLater, StoreCorrupt, UsageError
+from swath.tracking.errors import NotAllowed, RetryLater, StoreCorrupt, StoreFull, UsageError
 
 Migration = Callable[[sa.Connection], None]
 
@@ -190,5 +190,5 @@ def _explained(error: sa.exc.DatabaseError | sqlite3.DatabaseError, path: Path) 
             "move swath.db aside: the run logs beside it hold every run, and a new store takes them over",
         )
     if "readonly" in text or "unable to open" in text or "full" in text or "disk I/O" in text:
-        return UsageError(f"cannot write the store {path}: {text}", f"free some space or {_WHERE}")
+        return StoreFull(f"cannot write the store {path}: {text}", f"free some space or {_WHERE}")
     return error
