@@ -94,6 +94,7 @@ class Agent:
         self._broken: str | None = None
         self._watched: int | None = None
         self._home: Path | None = None
+        self._spare: Path | None = None
 
     def run(self, count: int | None = None) -> AgentReport:
         """Run trials until the source has no more, `count` have ended here, or the agent is told to leave.
@@ -169,6 +170,7 @@ class Agent:
             yield (root or made or Path()).absolute()
         finally:
             self._pulse.close()
+            self._drop_spare()
             if made is not None:
                 with contextlib.suppress(OSError):  # not empty: something was not delivered
                     made.rmdir()
@@ -199,6 +201,7 @@ class Agent:
         lease = assignment.lease
         run_dir = run_root / check_run_id(lease.run_id)
         context = self._context(assignment, job, run_dir)
+        self._reuse_folder(run_dir)
         if lease.attempt > 1:
             strays.reap()
         self._flapping.begin()
@@ -262,8 +265,26 @@ class Agent:
             return None
         self._trials[outcome.ending] += 1
         if not job.run_root:
-            strays.tidy(run_dir, f"{lease.attempt:04d}*")
+            self._put_away(run_dir, lease.attempt)
         return offer
+
+    def _put_away(self, run_dir: Path, attempt: int) -> None:
+        """Delivered logs are not kept. The folder is, for the next trial: to remove one costs more than its log."""
+        if strays.clear(run_dir, f"{attempt:04d}"):
+            self._drop_spare()
+            self._spare = run_dir
+
+    def _reuse_folder(self, run_dir: Path) -> None:
+        if self._spare is not None and not run_dir.exists():
+            with contextlib.suppress(OSError):
+                self._spare.rename(run_dir)
+                self._spare = None
+
+    def _drop_spare(self) -> None:
+        if self._spare is not None:
+            with contextlib.suppress(OSError):
+                self._spare.rmdir()
+            self._spare = None
 
     def _deliver_all_but_last(self, lease: Lease, shipment: Shipment) -> list[Chunk] | None:
         """Report what does not fit one call; the last load is left for `finish`. None when the lease was lost."""

@@ -55,13 +55,27 @@ def reap() -> int:
     return sum(_reap(path) for path in folder.glob("*.json")) if folder is not None else 0
 
 
-def tidy(run_dir: Path, attempts: str = "*") -> None:
-    """Remove the local copy of a run's logs; files that the program left in the run's folder stay."""
-    names = [*run_dir.glob(f"{attempts}.log"), run_dir / "params.yaml", run_dir / "config.json"]
-    with contextlib.suppress(OSError):
-        for path in names:
-            path.unlink(missing_ok=True)
-        run_dir.rmdir()
+def tidy(run_dir: Path) -> None:
+    """Remove the local copy of a run's logs, and its folder unless the program left files there."""
+    if clear(run_dir):
+        with contextlib.suppress(OSError):
+            run_dir.rmdir()
+
+
+def clear(run_dir: Path, attempts: str = "") -> bool:
+    """Remove the local copy of a run's logs (of the attempts that begin so); whether the folder is empty now."""
+    try:
+        names = os.listdir(run_dir)
+        ours = [name for name in names if _is_ours(name, attempts)]
+        for name in ours:
+            os.unlink(f"{run_dir}/{name}")
+    except OSError:
+        return False
+    return len(ours) == len(names)
+
+
+def _is_ours(name: str, attempts: str) -> bool:
+    return (name.endswith(".log") and name.startswith(attempts)) or name in ("params.yaml", "config.json")
 
 
 def _mark(pid: int, run_dir: Path, home: Path | None) -> Path | None:

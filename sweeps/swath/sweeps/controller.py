@@ -232,7 +232,7 @@ class Controller:
         if not self._shared_disk:
             folder = layout.run_dir(self._root, lease.run_id)
             for chunk in chunks:
-                write_at(folder / chunk.segment, chunk.offset, chunk.data)
+                write_at(f"{folder}/{chunk.segment}", chunk.offset, chunk.data)
 
     def _has_joined(self, step: Step, agent_id: str) -> bool:
         if agent_id not in self._joined and ledger.get_agent(step.connection, agent_id) is not None:

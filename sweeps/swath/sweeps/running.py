@@ -18,6 +18,8 @@ from swath.tracking.clock import SYSTEM_CLOCK, Clock
 OVER = frozenset({SweepState.FINISHED, SweepState.CANCELLED})
 #: Between two looks at the events; between two rounds of catching up with dead agents.
 LOOK_S = 0.1
+#: Looking takes this share of the time at most: what it reads grows with the sweep, and the agents need the machine.
+LOOK_SHARE = 0.05
 CATCH_UP_S = 1.0
 #: How long agents may take to notice that the sweep is over before they are stopped.
 LEAVE_S = 30.0
@@ -154,6 +156,7 @@ class _Rounds:
         self._heard = 0
         self._broken: str | None = None
         self._over_since: float | None = None
+        self._looked_s = 0.0
 
     def run(self) -> Ran:
         while True:
@@ -167,10 +170,12 @@ class _Rounds:
                 self._look()
                 return Ran(self._following.view, self._broken, self._interrupts.count)
             if len(events) < PAGE:
-                self._clock.sleep(LOOK_S)
+                self._clock.sleep(min(max(LOOK_S, self._looked_s / LOOK_SHARE), CATCH_UP_S))
 
     def _look(self) -> list[EventView]:
+        began = self._clock.monotonic()
         events = self._following.read()
+        self._looked_s = self._clock.monotonic() - began
         self._observer.events(events)
         self._observer.tick(self._following.view, self._fleet.alive)
         return events

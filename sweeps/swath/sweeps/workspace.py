@@ -31,6 +31,7 @@ from swath.tracking.errors import NotAllowed, NotFound
 from swath.tracking.names import new_id
 from swath.tracking.settings import Settings
 from swath.tracking.store import Database, RunRow, runs
+from swath.tracking.store.jsontext import from_json
 from swath.tracking.store.runs import Event
 from swath.tracking.store.tables import MIGRATIONS
 
@@ -203,7 +204,7 @@ class Workspace:
         """The sweep's events with an id above `after`, oldest first."""
         with self._database.read() as connection:
             rows = runs.select_events(connection, sweep_id, after, limit)
-        return [EventView(row.id, row.time, row.kind, row.subject, json.loads(row.payload)) for row in rows]
+        return [EventView(row.id, row.time, row.kind, row.subject, from_json(row.payload)) for row in rows]
 
     def runs(self, project: str | None = None, limit: int = 100) -> list[RunRow]:
         """The newest runs, inside sweeps and outside, brought up to date from their logs first."""

@@ -123,9 +123,8 @@ class LogWriter:
         if self._fd < 0:
             return
         self._unmap()
-        if self._size - self.offset >= mmap.PAGESIZE:  # less is no block of the disk
-            with suppress(OSError):
-                os.ftruncate(self._fd, self.offset)
+        with suppress(OSError):
+            os.ftruncate(self._fd, self.offset)
         os.close(self._fd)
         self._fd = -1
 
@@ -255,14 +254,14 @@ def read_intact(path: Path, offset: int) -> bytes:
         return b""
 
 
-def write_at(path: Path, offset: int, data: bytes) -> int:
+def write_at(path: Path | str, offset: int, data: bytes) -> int:
     """Store shipped bytes of a segment at the offset where they stand in the original; returns the new end.
 
     Bytes that are there already are skipped, so that any call may be repeated. The segment is created when
     needed.
     Raises `StoreCorrupt` when bytes before `offset` are missing.
     """
-    path.parent.mkdir(parents=True, exist_ok=True)
+    _make_folder(os.path.dirname(path))
     fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
     try:
         _lock(fd, path, wait=True)

@@ -168,7 +168,7 @@ _PRAGMAS = (
     "journal_mode=WAL",
     "synchronous=NORMAL",
     "cache_size=-32000",
-    "wal_autocheckpoint=8000",
+    "wal_autocheckpoint=32000",
 )
 
 
