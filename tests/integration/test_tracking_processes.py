@@ -14,10 +14,11 @@ from pathlib import Path
 import pytest
 
 from swath.tracking.context import TrialContext
+from swath.tracking.frames import decode
 from swath.tracking.history import output_tail, read_history, read_records
 from swath.tracking.layout import segments
-from swath.tracking.records import Finish, Row
-from swath.tracking.runlog import decode, read_from, request_stop
+from swath.tracking.records import Facts, Finish, Row, Saved
+from swath.tracking.runlog import read_from, request_stop
 
 DEADLINE_S = 60
 
@@ -137,11 +138,12 @@ def test_a_sys_exit_that_was_caught_does_not_count(tmp_path: Path) -> None:
     assert end_of(tmp_path).exit_code == 0
 
 
-def test_sigterm_leaves_the_log_whole_and_without_an_end(tmp_path: Path) -> None:
+def test_sigterm_is_recorded_as_the_end_and_still_ends_the_process(tmp_path: Path) -> None:
     child = run(tmp_path, "import os, swath.tracking as t; t.init(id='r1').log({'a': 1}); os.kill(os.getpid(), 15)")
     assert child.returncode == -15
     records = read_records(tmp_path / "runs" / "r1")
-    assert isinstance(records[-1], Row)
+    assert isinstance(records[-1], Finish)
+    assert (records[-1].exit_code, records[-1].signal) == (143, 15)
 
 
 def test_forked_children_write_segments_of_their_own_and_no_end(tmp_path: Path) -> None:
@@ -219,7 +221,11 @@ def test_a_child_of_fork_that_exits_normally_does_not_end_the_run(tmp_path: Path
         """,
     )
     records = decode(read_from(tmp_path / "runs" / "r1" / "0001.log", 0))[0]
-    assert [type(record).__name__ for record in records] == ["Header", "Row", "Finish"]
+    assert [type(each).__name__ for each in records if not isinstance(each, Facts | Saved)] == [
+        "Header",
+        "Row",
+        "Finish",
+    ]
     assert end_of(tmp_path).exit_code == 0
 
 

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from swath.tracking.history import read_history, read_records
-from swath.tracking.records import Config, Finish, Header, Summary
+from swath.tracking.records import Config, Finish, Header, Saved, Summary
 
 SNIPPETS = {
     "basic": """
@@ -125,6 +125,6 @@ def test_the_parameters_snippet_can_be_run_again_and_goes_on(tmp_path: Path) -> 
     made = execute(tmp_path, SNIPPETS["parameters"])
     assert execute(tmp_path, SNIPPETS["parameters"]) == made
     assert made.name == "unique-id"
-    assert (made / "files" / "code" / "train.py").is_file()
+    assert "code/train.py" in [record.path for record in read_records(made) if isinstance(record, Saved)]
     ends = [record for record in read_records(made) if isinstance(record, Finish)]
     assert len(ends) == 2

@@ -17,7 +17,8 @@ from swath.agents.executors.base import Execution
 from swath.agents.protocol import Chunk, Job, Lease, TrialSource, Verdict
 from swath.tracking.clock import Clock
 from swath.tracking.errors import LeaseLost, RetryLater
-from swath.tracking.runlog import HEADER_SIZE, read_from
+from swath.tracking.frames import HEADER_SIZE
+from swath.tracking.runlog import read_from
 
 logger = logging.getLogger("swath.agents")
 

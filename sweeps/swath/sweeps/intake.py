@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 
 import msgspec
@@ -14,7 +15,8 @@ from swath.sweeps.states import SweepState, TrialState
 from swath.sweeps.step import Step
 from swath.tracking import layout, records
 from swath.tracking.apply import applied_to, fold, restarted
-from swath.tracking.runlog import HEADER_SIZE, read_intact
+from swath.tracking.frames import HEADER_SIZE
+from swath.tracking.runlog import read_intact
 from swath.tracking.store import RunRow, runs
 
 
@@ -71,7 +73,8 @@ def _fold(
             data = chunk.data[start - chunk.offset :]
         else:
             data = read_intact(layout.run_dir(step.root, trial.run_id) / chunk.segment, start)
-        applied = fold(run, chunk.segment, start, data, final)
+        folder = partial(layout.run_dir, step.root, trial.run_id)
+        applied = fold(run, chunk.segment, start, data, final, folder)
         run = applied.run
         rows += applied.rows
     return run, rows

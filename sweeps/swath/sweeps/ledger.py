@@ -175,6 +175,16 @@ def get_trial(connection: sa.Connection, run_id: str) -> TrialRow | None:
     return trial if trial is not None and trial.run_id == run_id else None
 
 
+def trial_runs(connection: sa.Connection) -> set[str]:
+    """The run ids of all trials there are."""
+    return set(connection.execute(sa.select(trials.c.run_id)).scalars())
+
+
+def is_trial(connection: sa.Connection, run_id: str) -> bool:
+    """Whether a run is a trial."""
+    return get_trial(connection, run_id) is not None
+
+
 def candidates(connection: sa.Connection, sweep_id: str, agent_id: str, request: str, now: float) -> list[TrialRow]:
     """All that matters to an agent that asks for a trial, in one look.
 

@@ -9,11 +9,11 @@ import msgspec
 from swath.agents.executors.group import reap_orphan
 from swath.sweeps import endings, intake, ledger, settling
 from swath.sweeps.ledger import TrialRow
-from swath.sweeps.liveness import is_gone
 from swath.sweeps.settling import Settlement
 from swath.sweeps.states import TrialState
 from swath.sweeps.step import Step
 from swath.tracking import layout
+from swath.tracking.liveness import is_gone
 
 
 def reap_expired(step: Step, lease_s: float) -> int:

@@ -17,7 +17,7 @@ import sqlalchemy as sa
 
 from swath.agents.protocol import TrialSource
 from swath.agents.task import check_task
-from swath.sweeps import catchup, endings, intake, ledger, tables
+from swath.sweeps import endings, intake, ledger, tables
 from swath.sweeps.controller import Controller
 from swath.sweeps.ledger import SweepRow, TrialRow
 from swath.sweeps.plan import PICKLE, Plan, folder_of
@@ -26,6 +26,7 @@ from swath.sweeps.states import SweepState, TrialState
 from swath.sweeps.step import Step, change
 from swath.sweeps.views import AgentView, Best, EventView, SweepView, TrialView
 from swath.tracking import layout
+from swath.tracking.catchup import Trials, take_over_runs
 from swath.tracking.clock import SYSTEM_CLOCK, Clock
 from swath.tracking.errors import NotAllowed, NotFound
 from swath.tracking.names import new_id
@@ -36,6 +37,7 @@ from swath.tracking.store.runs import Event
 from swath.tracking.store.tables import MIGRATIONS
 
 replace = msgspec.structs.replace
+_TRIALS = Trials(ledger.trial_runs, ledger.is_trial)
 
 
 class Workspace:
@@ -280,7 +282,7 @@ class Workspace:
             assert isinstance(source, Controller)
             source.reap()
         if sweep_id is None:
-            catchup.take_over_runs(self._database, self.root, self._clock)
+            take_over_runs(self._database, self.root, self._clock, _TRIALS)
 
     def _open_sweeps(self) -> list[SweepRow]:
         with self._database.read() as connection:

@@ -7,8 +7,9 @@ from pathlib import Path
 import pytest
 
 from swath.tracking.apply import applied_to, fold
+from swath.tracking.frames import HEADER_SIZE
 from swath.tracking.records import Finish, Record, Row
-from swath.tracking.runlog import HEADER_SIZE, LogWriter, read_from
+from swath.tracking.runlog import LogWriter, read_from
 from swath.tracking.store import RunRow
 
 

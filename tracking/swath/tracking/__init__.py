@@ -21,20 +21,53 @@ from swath.tracking.errors import (
 from swath.tracking.handle import Run
 from swath.tracking.runconfig import Config
 from swath.tracking.runsummary import Summary
-from swath.tracking.sdk import finish, init, log
+from swath.tracking.sdk import (
+    alert,
+    define_metric,
+    finish,
+    init,
+    log,
+    log_code,
+    mark_preempting,
+    save,
+    unwatch,
+    watch,
+)
 from swath.tracking.sdk import module_attribute as __getattr__  # noqa: F401
 from swath.tracking.settings import Settings
 
 if TYPE_CHECKING:
+    from swath.tracking import plot
+    from swath.tracking.alerts import AlertLevel
+    from swath.tracking.api import Api
+    from swath.tracking.media.audio import Audio
+    from swath.tracking.media.histogram import Histogram
+    from swath.tracking.media.html import Html
+    from swath.tracking.media.image import Image
+    from swath.tracking.media.molecule import Molecule
+    from swath.tracking.media.object3d import Object3D
+    from swath.tracking.media.plotly import Plotly
+    from swath.tracking.media.table import Table
+    from swath.tracking.media.video import Video
+
     run: Run | None
     config: Config
     summary: Summary
 
 __all__ = [
+    "AlertLevel",
+    "Api",
+    "Audio",
     "Config",
+    "Histogram",
+    "Html",
+    "Image",
     "LeaseLost",
+    "Molecule",
     "NotAllowed",
     "NotFound",
+    "Object3D",
+    "Plotly",
     "RetryLater",
     "Run",
     "Settings",
@@ -44,11 +77,21 @@ __all__ = [
     "Summary",
     "SwathError",
     "SweepOver",
+    "Table",
     "TrialContext",
     "TrialStopped",
     "UsageError",
+    "Video",
+    "alert",
+    "define_metric",
     "entered",
     "finish",
     "init",
     "log",
+    "log_code",
+    "mark_preempting",
+    "plot",
+    "save",
+    "unwatch",
+    "watch",
 ]

@@ -74,6 +74,8 @@ class Entered:
         self.run: Run | None = None
 
 
+#: The folder that takes the place of every `.swath` while a test suite captures runs.
+CAPTURED: ContextVar[Path | None] = ContextVar("swath_capture", default=None)
 ENTERED: ContextVar[Entered | None] = ContextVar("swath_trial", default=None)
 
 

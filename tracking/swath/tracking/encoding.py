@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import sys
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import msgspec
@@ -18,7 +18,11 @@ _INT_MIN, _INT_MAX = -(2**63), 2**64 - 1
 _PACK = msgspec.msgpack.Encoder().encode
 
 
-def plain_row(data: Any) -> dict[str, Any]:
+Media = Callable[[Any], dict[str, Any] | None]
+"""Gives the record of a value that is media, and None for any other."""
+
+
+def plain_row(data: Any, media: Media | None = None) -> dict[str, Any]:
     """The data of one `log()` call in plain form; `data` itself when it is that already.
 
     Raises `UsageError` that names the key when something cannot be recorded.
@@ -26,17 +30,19 @@ def plain_row(data: Any) -> dict[str, Any]:
     if type(data) is dict:
         for key, value in data.items():
             if type(key) is not str or type(value) not in _ATOMS:
-                return to_plain_dict(data)
+                return to_plain_dict(data, media=media)
         return data
     if isinstance(data, Mapping):
-        return to_plain_dict(data)
+        return to_plain_dict(data, media=media)
     raise UsageError(
         f"log() takes a dict of metrics, not {type_name(data)}",
         'write run.log({"loss": loss})',
     )
 
 
-def to_plain_dict(data: Mapping[Any, Any], path: str = "", *, lenient: bool = False) -> dict[str, Any]:
+def to_plain_dict(
+    data: Mapping[Any, Any], path: str = "", *, lenient: bool = False, media: Media | None = None
+) -> dict[str, Any]:
     """A plain copy of a mapping. `lenient` writes objects down as text instead of refusing them."""
     plain: dict[str, Any] = {}
     for key, value in data.items():
@@ -48,11 +54,11 @@ def to_plain_dict(data: Mapping[Any, Any], path: str = "", *, lenient: bool = Fa
                     f"write {str(key)!r} instead",
                 )
             key = str(key)
-        plain[str(utf8_text(key))] = to_plain(value, f"{path}.{key}" if path else key, lenient=lenient)
+        plain[str(utf8_text(key))] = to_plain(value, f"{path}.{key}" if path else key, lenient=lenient, media=media)
     return plain
 
 
-def to_plain(value: Any, path: str, *, lenient: bool = False) -> Any:
+def to_plain(value: Any, path: str, *, lenient: bool = False, media: Media | None = None) -> Any:
     """A plain copy of one value, which stands at `path`."""
     kind = type(value)
     if kind is float or kind is bool or value is None:
@@ -64,7 +70,7 @@ def to_plain(value: Any, path: str, *, lenient: bool = False) -> Any:
     if isinstance(value, float):
         return float(value)
     try:
-        return _compound(value, path, lenient)
+        return _compound(value, path, lenient, media)
     except RecursionError:
         raise UsageError(f"the value of {path!r} contains itself", "record a plain copy of it") from None
 
@@ -93,41 +99,45 @@ def utf8_text(value: str) -> str:
         value.encode()
     except UnicodeEncodeError:
         return value.encode("utf-8", "backslashreplace").decode()
-    return str(value)
+    return str.__str__(value)  # of an enum's member its value, not its name
 
 
-def _compound(value: Any, path: str, lenient: bool) -> Any:
+def _compound(value: Any, path: str, lenient: bool, media: Media | None) -> Any:
     if isinstance(value, Mapping):
-        return to_plain_dict(value, path, lenient=lenient)
+        return to_plain_dict(value, path, lenient=lenient, media=media)
     if isinstance(value, list | tuple):
-        return [to_plain(each, f"{path}[{at}]", lenient=lenient) for at, each in enumerate(value)]
+        return [to_plain(each, f"{path}[{at}]", lenient=lenient, media=media) for at, each in enumerate(value)]
     if isinstance(value, set | frozenset):
-        return [to_plain(each, path, lenient=lenient) for each in sorted(value, key=repr)]
+        return [to_plain(each, path, lenient=lenient, media=media) for each in sorted(value, key=repr)]
     if hasattr(value, "item") and hasattr(value, "tolist"):
-        return to_plain(_array(value, path), path, lenient=lenient)
-    return _special(value, path, lenient)
+        return _plain_array(value, path, media)
+    record = media(value) if media is not None else None
+    return _special(value, path, lenient, media) if record is None else record
 
 
-def _array(value: Any, path: str) -> Any:
-    """numpy and torch scalars and arrays, and whatever else has their methods."""
+def _plain_array(value: Any, path: str, media: Media | None) -> Any:
+    """numpy and torch scalars and arrays, and whatever else has their methods; large ones as media."""
     if hasattr(value, "detach"):
         value = value.detach()
     shape = tuple(getattr(value, "shape", ()))
     size = math.prod(shape)
     if not shape or size == 1:
-        return value.item()
-    if size > MAX_ARRAY:
+        return to_plain(value.item(), path)
+    if size <= MAX_ARRAY:
+        return to_plain(value.tolist(), path)
+    record = media(value) if media is not None else None
+    if record is None:
         raise UsageError(
             f"the value of {path!r} is an array of {size} numbers; one value holds up to {MAX_ARRAY}",
-            "log a statistic of it (mean, norm, quantiles), or save it as a file in run.dir",
+            "record a statistic of it (mean, norm, quantiles), or save it as a file in run.dir",
         )
-    return value.tolist()
+    return record
 
 
-def _special(value: Any, path: str, lenient: bool) -> Any:
+def _special(value: Any, path: str, lenient: bool, media: Media | None) -> Any:
     """Dates, paths, enums, dataclasses and such; their modules are only looked at where they are loaded."""
     if _is(value, "enum", "Enum"):
-        return to_plain(value.value, path, lenient=lenient)
+        return to_plain(value.value, path, lenient=lenient, media=media)
     if _is(value, "datetime", "date", "time"):
         return value.isoformat()
     if _is(value, "datetime", "timedelta"):
@@ -138,9 +148,13 @@ def _special(value: Any, path: str, lenient: bool) -> Any:
         return str(value)
     if isinstance(value, range):
         return list(value)
+    if _is(value, "omegaconf", "ListConfig"):
+        return to_plain(list(value), path, lenient=lenient, media=media)
+    if _is(value, "pydantic", "BaseModel"):
+        return to_plain_dict(value.model_dump(), path, lenient=lenient, media=media)
     if not isinstance(value, type) and hasattr(value, "__dataclass_fields__"):
         fields = {name: getattr(value, name) for name in value.__dataclass_fields__}
-        return to_plain_dict(fields, path, lenient=lenient)
+        return to_plain_dict(fields, path, lenient=lenient, media=media)
     if lenient:
         return _described(value)
     raise UsageError(

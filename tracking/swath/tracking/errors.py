@@ -39,6 +39,10 @@ class LeaseLost(SwathError):
     """The trial belongs to another attempt now: drop it and write nothing more to it."""
 
 
+class OutOfStep(SwathError):
+    """The other side holds another part than was thought: ask what it holds, and go on from there."""
+
+
 class SweepOver(SwathError):
     """The sweep hands out no more trials: stop asking."""
 

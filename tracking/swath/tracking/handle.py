@@ -3,28 +3,35 @@
 from __future__ import annotations
 
 import operator
+import re
+import warnings
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Any
 
-import msgspec
-
-from swath.tracking import layout, process
+from swath.tracking import metrics, process
 from swath.tracking import records as kinds
 from swath.tracking.clock import Clock
+from swath.tracking.companions import Companions
 from swath.tracking.console import Console
 from swath.tracking.encoding import plain_row, to_plain_dict, type_name
 from swath.tracking.errors import TrialStopped, UsageError
+from swath.tracking.frames import decode
+from swath.tracking.history import rows_that_count
+from swath.tracking.metrics import Summarizer
 from swath.tracking.recorder import Recorder
 from swath.tracking.runconfig import Config, merged
-from swath.tracking.runlog import decode, read_from
+from swath.tracking.runlog import read_from
 from swath.tracking.runsummary import Summary
+from swath.tracking.settings import Settings
 
 OnRow = Callable[[dict[str, Any]], None]
 
+_PLAIN_NAME = re.compile(r"[A-Za-z0-9_./]+")
 
-class Run:
+
+class Run(Companions):
     """A run that is being recorded. Made by `init()`; may be used as a context manager and from several threads.
 
     Nothing that goes wrong with the recording itself is raised; calls that are wrong are.
@@ -35,25 +42,29 @@ class Run:
         header: kinds.Header,
         run_dir: Path | None,
         clock: Clock,
+        settings: Settings,
         *,
         on_row: OnRow | None = None,
         is_global: bool = True,
     ) -> None:
-        self._header = header
-        self._run_dir = run_dir
-        self._clock = clock
+        super().__init__(header, run_dir, clock, settings)
         self._on_row = on_row
         self.is_global = is_global
         self._recorder = None if run_dir is None else Recorder(run_dir, header.attempt, clock)
         self._console: Console | None = None
         self._step = 0
         self._pending: tuple[int, dict[str, Any]] | None = None
-        self._last: dict[str, Any] = {}
-        self._finished = False
+        self._attached: dict[str, Any] = {}
+        self._summarizer = Summarizer()
         self._resumed = False
-        self._files: Path | None = None
+        #: Nothing waits for the next row, and it is not the first one after a resumption: it is simply written.
+        self._simple = True
+        self._going_on = False
+        self._odd_name = False
         self._config = Config({}, self._record_config, {})
-        self._summary = Summary(self._last, self._record_summary)
+        self._summary = Summary(self._summarizer, self._record_summary)
+        if self._recorder is not None:
+            self._recorder.on_new_names = self._look_at_names
 
     def start(self, config: Mapping[str, Any], locked: Mapping[str, Any], *, console: bool) -> Run:
         """Open the log, behind what it holds already of this attempt, and begin to record."""
@@ -73,41 +84,79 @@ class Run:
         process.opened(self)
         return self
 
-    def log(self, data: Mapping[str, Any], step: int | None = None, commit: bool = True) -> None:
-        """Record metrics as one row.
+    def log(self, data: Mapping[str, Any], step: int | None = None, commit: bool | None = None) -> None:
+        """Record metrics and media as one row.
 
         `step` counts up from 0 by itself; a given one may be any whole number, also out of order. With
         `commit=False` the values wait for the next call for the same step, and are written with it as one
-        row. In a trial that is to stop, raises `TrialStopped` after the row is recorded. Raises `UsageError`
-        when something cannot be recorded.
+        row. A resumed run that logs a step it has logged before goes back to that step first. In a trial that is to
+        stop, raises `TrialStopped` after the row is recorded. Raises `UsageError` when something cannot be recorded.
         """
-        values = plain_row(data)
         recorder = self._recorder
         if recorder is None:
-            self._log_disabled(values, step)
+            self._log_disabled(data, step)
             return
+        values = plain_row(data, self._media)
         with recorder.lock:
             if self._finished:
                 raise self._closed_error("log")
-            if step is None and commit and self._pending is None:
+            if step is None and commit is not False and self._simple:
                 number = self._step
                 self._step = number + 1
+                if self._summarizer.definitions:
+                    values = self._summarizer.step_of(values)
                 stop = recorder.append_row(number, values)
-                self._last.update(values)
+                self._summarizer.add(values)
                 if self._on_row is None and not stop:
                     return
                 rows = [values]
             else:
-                rows = self._place(values, step, commit)
+                rows = self._place(values, step, commit is not False)
         self._after(rows)
+
+    def define_metric(
+        self,
+        name: Any,
+        step_metric: Any = None,
+        step_sync: bool | None = None,
+        hidden: bool | None = None,
+        summary: Any = None,
+        goal: str | None = None,
+        overwrite: bool | None = None,
+    ) -> kinds.Define:
+        """Say how the metrics that match `name` (a name, or a glob such as "val/*") are summarised and drawn.
+
+        `summary` is one or more of min, max, mean, best, last, first and none, as a list or joined by commas: the
+        summary then holds a dict of them. "best" goes by `goal`, minimize or maximize. `step_metric` is the metric
+        on the x axis; unless `step_sync=False`, rows that leave it out get its last value. Said again, only what is
+        given changes, unless `overwrite`. Raises `UsageError` for words that mean nothing.
+        """
+        definition = metrics.define(name, step_metric, step_sync, hidden, summary, goal)
+        known = self._summarizer.definitions.get(definition.name)
+        if known is not None and not overwrite:
+            definition = metrics.laid_over(known, definition, hidden, step_sync)
+        self._append(definition, "metrics")
+        self._summarizer.definitions.add(definition)
+        return definition
+
+    def attach(self, values: dict[str, Any]) -> None:
+        """Add values to the next row that is written. Any thread."""
+        if self._recorder is not None:
+            with self._recorder.lock:
+                self._attached = self._attached | values
+                self._simple = False
 
     def finish(self, exit_code: int | None = 0, quiet: bool | None = None) -> None:
         """End the run with an exit code. Said again, it changes nothing."""
         self._finish(exit_code or 0, "")
 
+    def finish_by(self, signal_number: int) -> None:
+        """End the run as one whose process a signal ends."""
+        self._finish(128 + signal_number, "", signal_number, hurried=True)
+
     def finish_after(self, error: BaseException | None) -> None:
         """End the run as the program ended: with `error`, or well."""
-        self._finish(*process.exit_of(error))
+        self._finish(*process.exit_of(error), hurried=isinstance(error, KeyboardInterrupt))
 
     def __enter__(self) -> Run:
         return self
@@ -127,83 +176,8 @@ class Run:
 
     @property
     def summary(self) -> Summary:
-        """The last value of each metric, and what is set here."""
+        """The last value of each metric (or what `define_metric` asks for), and what is set here."""
         return self._summary
-
-    @property
-    def id(self) -> str:
-        """The id of the run, which names its folder."""
-        return self._header.run_id
-
-    @property
-    def name(self) -> str:
-        """The name for people; may be set."""
-        return self._header.name
-
-    @name.setter
-    def name(self, name: str) -> None:
-        if not isinstance(name, str) or not name:
-            raise UsageError(f"{name!r} cannot be the name of a run", "a name is a string that is not empty")
-        self._update(kinds.Update(name=name), name=name)
-
-    @property
-    def tags(self) -> tuple[str, ...]:
-        """The tags; may be set: `run.tags += ("best",)`."""
-        return self._header.tags
-
-    @tags.setter
-    def tags(self, tags: Sequence[str] | None) -> None:
-        checked = checked_tags(tags)
-        self._update(kinds.Update(tags=checked), tags=checked)
-
-    @property
-    def notes(self) -> str:
-        """The notes; may be set."""
-        return self._header.notes
-
-    @notes.setter
-    def notes(self, notes: str | None) -> None:
-        self._update(kinds.Update(notes=str(notes or "")), notes=str(notes or ""))
-
-    @property
-    def group(self) -> str:
-        """The group the run belongs to, or ""."""
-        return self._header.group
-
-    @property
-    def job_type(self) -> str:
-        """What kind of run it is, or ""."""
-        return self._header.job_type
-
-    @property
-    def project(self) -> str:
-        """The project, or ""."""
-        return self._header.project
-
-    @property
-    def entity(self) -> str:
-        """The user or team, or ""."""
-        return self._header.entity
-
-    @property
-    def sweep_id(self) -> str | None:
-        """The sweep the run is a trial of, or None."""
-        return self._header.sweep_id or None
-
-    @property
-    def attempt(self) -> int:
-        """Which attempt at the run this is, from 1."""
-        return self._header.attempt
-
-    @property
-    def mode(self) -> str:
-        """ "online", "offline" or "disabled"."""
-        return self._header.mode
-
-    @property
-    def offline(self) -> bool:
-        """Whether the mode is "offline"."""
-        return self.mode == "offline"
 
     @property
     def disabled(self) -> bool:
@@ -221,51 +195,53 @@ class Run:
         return self._finished
 
     @property
-    def start_time(self) -> float:
-        """When `init()` was called, in seconds since the epoch."""
-        return self._header.time
-
-    @property
     def step(self) -> int:
         """The step of the next row that is logged without one."""
         return self._pending[0] if self._pending else self._step
-
-    @property
-    def path(self) -> str:
-        """entity/project/id, without what is not set."""
-        return "/".join(part for part in (self.entity, self.project, self.id) if part)
-
-    @property
-    def url(self) -> str | None:
-        """Where the run can be seen: its folder; None in mode "disabled"."""
-        return None if self._run_dir is None else self._run_dir.as_uri()
-
-    @property
-    def dir(self) -> str:
-        """A folder for files of the run; it exists."""
-        if self._files is None:
-            if self._run_dir is None:
-                import tempfile
-
-                self._files = Path(tempfile.mkdtemp(prefix="swath-"))
-            else:
-                self._files = layout.files_dir(self._run_dir)
-                self._files.mkdir(parents=True, exist_ok=True)
-        return str(self._files)
 
     @property
     def dropped(self) -> int:
         """How many records could not be written."""
         return self._recorder.dropped if self._recorder else 0
 
+    def rewind(self, step: int) -> None:
+        """Go back: rows of `step` and later count no more, and the next row without a step has this one."""
+        number = whole_step(step)
+        if self._recorder is None:
+            return
+        with self._recorder.lock:
+            self._append(kinds.Rewind(self._clock.now(), number), "log")
+            self._pending = None
+            self._step = number
+            self._take_over(decode(read_from(self._recorder.path, 0), final=True)[0])
+
+    def take_in(self, definitions: Sequence[kinds.Define], rows: Sequence[kinds.Row]) -> None:
+        """Record what another run had, before anything of this one."""
+        for definition in definitions:
+            self.record(definition)
+            self._summarizer.definitions.add(definition)
+        for row in rows:
+            self.record(row)
+            self._summarizer.add(row.values)
+        self._step = max((row.step + 1 for row in rows), default=self._step)
+
     def after_fork(self) -> None:
         """In a forked child: what it records goes to a segment of its own."""
         if self._recorder is not None:
             self._recorder.after_fork()
 
+    def record(self, record: kinds.AnyRecord) -> None:
+        """Write what the tracker itself found out; nothing when the run is finished."""
+        if self._recorder is not None:
+            with self._recorder.lock:
+                if not self._finished:
+                    self._recorder.append(record)
+
     def _place(self, values: dict[str, Any], step: int | None, commit: bool) -> list[dict[str, Any]]:
         """Write or keep values that are not simply the next row; returns the rows that were written."""
         number = self.step if step is None else whole_step(step)
+        if self._going_on and number < self._step and step is not None:
+            self.rewind(number)
         written: list[dict[str, Any]] = []
         pending = self._pending
         if pending is not None:
@@ -279,13 +255,19 @@ class Run:
             written.append(self._write(number, values))
         else:
             self._pending = (number, values.copy())
+        self._simple = self._pending is None and not self._attached and not self._going_on
         return written
 
     def _write(self, step: int, values: dict[str, Any]) -> dict[str, Any]:
         assert self._recorder is not None
+        if self._attached:
+            values, self._attached = values | self._attached, {}
+        if self._summarizer.definitions:
+            values = self._summarizer.step_of(values)
         self._step = max(self._step, step + 1)
+        self._going_on = False
         self._recorder.append_row(step, values)
-        self._last.update(values)
+        self._summarizer.add(values)
         return values
 
     def _after(self, rows: list[dict[str, Any]]) -> None:
@@ -297,50 +279,77 @@ class Run:
         if reason is not None:
             raise TrialStopped(reason)
 
-    def _log_disabled(self, values: dict[str, Any], step: int | None) -> None:
+    def _log_disabled(self, data: Mapping[str, Any], step: int | None) -> None:
         if self._finished:
             raise self._closed_error("log")
         self._step = max(self._step, (self._step if step is None else whole_step(step)) + 1)
-        self._last.update(values)
+        self._summarizer.values.update(data)
 
-    def _finish(self, exit_code: int, error: str) -> None:
+    def _finish(self, exit_code: int, error: str, signal_number: int | None = None, *, hurried: bool = False) -> None:
         if self._finished:
             return
         try:
             if self._recorder is not None:
+                process.finishing(self, hurried=hurried)
                 with self._recorder.lock:
-                    self._finish_recording(self._recorder, exit_code, error)
+                    self._finish_recording(self._recorder, exit_code, error, signal_number)
         finally:
             self._finished = True
             process.closed(self)
 
-    def _finish_recording(self, recorder: Recorder, exit_code: int, error: str) -> None:
+    def _finish_recording(self, recorder: Recorder, exit_code: int, error: str, signal_number: int | None) -> None:
         try:
             if self._pending is not None:
                 self._write(*self._pending)
                 self._pending = None
+            self._finish_helpers()
             self._finished = True
             if self._console is not None:
                 self._console.stop()
             if recorder.main:
                 stopped = recorder.stop_reason is not None
-                recorder.append(kinds.Finish(exit_code, self._clock.now(), error, recorder.dropped, stopped=stopped))
+                now = self._clock.now()
+                recorder.append(kinds.Finish(exit_code, now, error, recorder.dropped, signal_number, stopped))
         finally:
             recorder.close()
 
     def _restore(self, path: Path) -> dict[str, Any]:
         """Take over what the segment holds already; returns the config."""
         config: dict[str, Any] = {}
-        for record in decode(read_from(path, 0), final=True)[0]:
-            if isinstance(record, kinds.Row):
-                self._step = max(self._step, record.step + 1)
-                self._last.update(record.values)
-            elif isinstance(record, kinds.Summary):
+        found = decode(read_from(path, 0), final=True)[0]
+        for record in found:
+            if isinstance(record, kinds.Summary):
                 self._summary.restore(record.values)
             elif isinstance(record, kinds.Config):
                 config.update(record.values)
-        self._resumed = True
+            elif isinstance(record, kinds.Define):
+                self._summarizer.definitions.add(record)
+        self._take_over(found)
+        self._resumed = self._going_on = True
+        self._simple = False
         return config
+
+    def _take_over(self, found: list[kinds.AnyRecord]) -> None:
+        """Count on from the rows that are there."""
+        rows = rows_that_count(found)
+        self._summarizer.restart()
+        for row in rows:
+            self._summarizer.add(row.values)
+        self._step = max((row.step + 1 for row in rows), default=0)
+
+    def _count_lost(self, error: OSError) -> None:
+        if self._recorder is not None:
+            self._recorder.drop(error)
+
+    def _look_at_names(self, names: Sequence[str]) -> None:
+        """Say once that a name is one that other tools will not take."""
+        odd = next((name for name in names if not _PLAIN_NAME.fullmatch(name)), None)
+        if odd is not None and not self._odd_name:
+            self._odd_name = True
+            warnings.warn(
+                f"the metric name {odd!r} is recorded as it is; every tool takes letters, digits, '_', '/' and '.'",
+                stacklevel=4,
+            )
 
     def _record_config(self, values: dict[str, Any]) -> None:
         self._append(kinds.Config(values), "config")
@@ -348,21 +357,10 @@ class Run:
     def _record_summary(self, values: dict[str, Any]) -> None:
         self._append(kinds.Summary(values), "summary")
 
-    def _update(self, record: kinds.Update, **changes: Any) -> None:
-        self._append(record, next(iter(changes)))
-        self._header = msgspec.structs.replace(self._header, **changes)
-
-    def _append(self, record: kinds.Record, what: str) -> None:
-        if self._finished:
-            raise self._closed_error(what)
+    def _append(self, record: kinds.AnyRecord, what: str) -> None:
+        self._still_open(what)
         if self._recorder is not None:
             self._recorder.append(record)
-
-    def _closed_error(self, what: str) -> UsageError:
-        return UsageError(
-            f"run {self.id} is finished: its {what} can no longer be written",
-            "call init() for a new run, or finish this one later",
-        )
 
 
 def whole_step(step: Any) -> int:
@@ -381,14 +379,3 @@ def whole_step(step: Any) -> int:
             "leave step out, or pass an int; other x axes are logged as metrics of their own",
         )
     return number
-
-
-def checked_tags(tags: Any) -> tuple[str, ...]:
-    """`tags` as a tuple of strings, each once."""
-    if tags is None:
-        return ()
-    if isinstance(tags, str):
-        tags = [tags]
-    if not all(isinstance(tag, str) for tag in tags):
-        raise UsageError(f"tags are {tags!r}", 'tags are strings: tags=["baseline", "v1"]')
-    return tuple(dict.fromkeys(tags))

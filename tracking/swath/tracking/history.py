@@ -1,32 +1,60 @@
-"""Reads rows and output straight from a run's log; it knows no store, and changes nothing."""
+"""Reads rows, output and all other records straight from a run's log; it knows no store, and changes nothing."""
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping
+from itertools import accumulate
 from pathlib import Path
 
+from swath.tracking.frames import HEADER_SIZE, decode
 from swath.tracking.layout import last_attempt, segments
-from swath.tracking.records import AnyRecord, Output, Row
-from swath.tracking.runlog import decode, read_from
+from swath.tracking.records import AnyRecord, Output, Rewind, Row
+from swath.tracking.runlog import read_from
 
 
-def read_records(run_dir: Path, attempt: int | None = None) -> list[AnyRecord]:
-    """All records of an attempt (default: the last one), segment by segment, the main one first."""
-    records: list[AnyRecord] = []
-    for path in segments(run_dir, attempt or last_attempt(run_dir)):
-        records += decode(read_from(path, 0), final=True)[0]
-    return records
+def read_records(run_dir: Path, attempt: int | None = None, until: Mapping[str, int] | None = None) -> list[AnyRecord]:
+    """All records of an attempt (default: the last one), segment by segment, the main one first.
+
+    `until`: read each segment up to the byte given there, and the others not at all.
+    """
+    return [record for part in _parts(run_dir, attempt, until) for record in part]
 
 
-def read_history(run_dir: Path, attempt: int | None = None) -> list[Row]:
-    """The rows of an attempt (default: the last one) by step, and those of one step by time."""
-    rows = [record for record in read_records(run_dir, attempt) if isinstance(record, Row)]
-    return sorted(rows, key=lambda row: (row.step, row.time))
+def read_history(run_dir: Path, attempt: int | None = None, until: Mapping[str, int] | None = None) -> list[Row]:
+    """The rows of an attempt (default: the last one) by step, and those of one step by time.
+
+    Rows that a rewind has left behind are not among them.
+    """
+    return sorted(rows_as_written(run_dir, attempt, until), key=lambda row: (row.step, row.time))
+
+
+def rows_as_written(run_dir: Path, attempt: int | None = None, until: Mapping[str, int] | None = None) -> list[Row]:
+    """`read_history` in the order of writing, which within a segment is known even where the clock went backwards."""
+    parts = list(_parts(run_dir, attempt, until))
+    if len(parts) == 1:
+        return rows_that_count(parts[0])
+    rewinds = [(place, record) for place, part in enumerate(parts) for record in part if isinstance(record, Rewind)]
+    placed: list[tuple[float, Row]] = []
+    for place, part in enumerate(parts):
+        rows = _left_by_others(part, place, rewinds) if rewinds else rows_that_count(part)
+        placed += zip(accumulate((row.time for row in rows), max), rows, strict=True)
+    return [row for _, row in sorted(placed, key=lambda pair: pair[0])]
+
+
+def rows_that_count(records: Iterable[AnyRecord]) -> list[Row]:
+    """The rows of one segment without those that a later rewind in it has left behind."""
+    rows: list[Row] = []
+    for record in records:
+        if isinstance(record, Row):
+            rows.append(record)
+        elif isinstance(record, Rewind):
+            rows = [row for row in rows if row.step < record.step]
+    return rows
 
 
 def tail_rows(run_dir: Path, count: int) -> list[Row]:
     """The `count` rows of the last attempt that were written last, oldest first."""
-    rows = [record for record in read_records(run_dir) if isinstance(record, Row)]
-    return sorted(rows, key=lambda row: row.time)[-count:] if count > 0 else []
+    return sorted(read_history(run_dir), key=lambda row: row.time)[-count:] if count > 0 else []
 
 
 def output_tail(run_dir: Path, lines: int) -> list[str]:
@@ -34,3 +62,21 @@ def output_tail(run_dir: Path, lines: int) -> list[str]:
     printed = [record for record in read_records(run_dir) if isinstance(record, Output)]
     printed.sort(key=lambda record: record.time)
     return "".join(record.text for record in printed).splitlines()[-lines:] if lines > 0 else []
+
+
+def _parts(run_dir: Path, attempt: int | None, until: Mapping[str, int] | None) -> Iterable[list[AnyRecord]]:
+    for path in segments(run_dir, attempt or last_attempt(run_dir)):
+        data = read_from(path, 0)
+        if until is not None:
+            data = data[: max(until.get(path.name, 0) - HEADER_SIZE, 0)]
+        yield decode(data, final=True)[0]
+
+
+def _left_by_others(part: list[AnyRecord], own: int, rewinds: list[tuple[int, Rewind]]) -> list[Row]:
+    """The rows of one segment that count, also after rewinds in other segments, which are later by their time."""
+    others = [rewind for place, rewind in rewinds if place != own]
+    return [
+        row
+        for row in rows_that_count(part)
+        if not any(row.step >= rewind.step and row.time <= rewind.time for rewind in others)
+    ]

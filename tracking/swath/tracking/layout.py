@@ -52,6 +52,11 @@ def files_dir(run_dir: Path) -> Path:
     return run_dir / "files"
 
 
+def blobs_dir(run_dir: Path) -> Path:
+    """Where the bytes of a run's media and files lie: in the store, else (in a folder on its own) beside its log."""
+    return run_dir.parent.parent / "blobs" if run_dir.parent.name == "runs" else run_dir / "blobs"
+
+
 def database_path(root: Path) -> Path:
     """The embedded store's database."""
     return root / "swath.db"
@@ -66,6 +71,11 @@ def segment_name(attempt: int, writer: str = "") -> str:
             "attempts count from 1; a writer's name holds letters, digits and '_'",
         )
     return name
+
+
+def is_segment(name: str) -> bool:
+    """Whether a file's name is one of a log segment."""
+    return bool(_SEGMENT.fullmatch(name))
 
 
 def attempt_of(segment: str) -> int:

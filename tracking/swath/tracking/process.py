@@ -5,10 +5,13 @@ from __future__ import annotations
 import atexit
 import importlib
 import os
+import signal
 import sys
+import threading
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, NoReturn
 
+from swath.tracking.background import BACKGROUND
 from swath.tracking.context import ENTERED
 from swath.tracking.errors import TrialStopped
 
@@ -38,11 +41,23 @@ def opened(run: Run) -> None:
     """Note an open run; one outside a trial entered in this process is finished when the process ends."""
     _open.append(run)
     _watch_forks()
+    if not run.disabled:
+        BACKGROUND.follow(run)
     scope = ENTERED.get()
     if scope is not None:
         scope.run = run
     else:
         _install()
+        if not run.sweep_id and not run.disabled:
+            _watch_sigterm()
+
+
+def finishing(run: Run, *, hurried: bool) -> None:
+    """Note that a run is about to be finished, while it can still be written to.
+
+    `hurried`: by a signal. Nothing may be imported then, which makes Python forget to end as interrupted.
+    """
+    BACKGROUND.forget(run, hurried=hurried)
 
 
 def closed(run: Run) -> None:
@@ -67,6 +82,20 @@ def _traceback_of(error: BaseException) -> str:
 
     text = "".join(format_exception(error))
     return text if len(text) <= _MAX_ERROR else f"{text[: _MAX_ERROR // 2]}\n...\n{text[-_MAX_ERROR // 2 :]}"
+
+
+def _watch_sigterm() -> None:
+    """Let a SIGTERM that nobody handles be the recorded end of the open runs, and then do what it does."""
+    if threading.current_thread() is not threading.main_thread() or signal.getsignal(signal.SIGTERM) != signal.SIG_DFL:
+        return
+
+    def on_term(number: int, frame: object) -> None:
+        for run in reversed(_open.copy()):
+            run.finish_by(number)
+        signal.signal(number, signal.SIG_DFL)
+        os.kill(os.getpid(), number)
+
+    signal.signal(signal.SIGTERM, on_term)
 
 
 def _watch_forks() -> None:
@@ -117,5 +146,6 @@ def _steps() -> int:
 
 
 def _after_fork() -> None:
+    BACKGROUND.after_fork()
     for run in _open:
         run.after_fork()

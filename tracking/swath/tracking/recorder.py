@@ -9,15 +9,32 @@ import warnings
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
+from zlib import crc32
 
 from swath.tracking import layout
 from swath.tracking.clock import Clock
 from swath.tracking.encoding import pack
 from swath.tracking.errors import NotAllowed
-from swath.tracking.records import AnyRecord, Output, Record, Row
+from swath.tracking.host import this_host
+from swath.tracking.records import AnyRecord, Keys, Output, Record, Row, Values
 from swath.tracking.runlog import LogWriter
 
 _RETRY_EVERY = 64
+#: Rows with the same metrics are written with their names so often; then without, and the names again now and then.
+_NAMED_ROWS = 8
+_NAMES_EVERY = 1000
+_MOST_NAME_SETS = 256
+
+
+class _NameSet:
+    """The names of the metrics of many rows: said under `id`, to be said again after `left` more rows."""
+
+    __slots__ = ("id", "left", "named")
+
+    def __init__(self) -> None:
+        self.id = 0
+        self.left = 0
+        self.named = 0
 
 
 class Recorder:
@@ -33,6 +50,7 @@ class Recorder:
         self.lock = threading.RLock()
         self.main = True
         self.dropped = 0
+        self.on_new_names: Callable[[tuple[str, ...]], None] | None = None
         self._dir = run_dir
         self._attempt = attempt
         self._path = f"{run_dir}/{layout.segment_name(attempt)}"  # text: joining paths costs more than a row
@@ -40,6 +58,7 @@ class Recorder:
         self._opening: Sequence[Record] = ()
         self._writer: LogWriter | None = None
         self._append: Callable[[bytes], int] = self._append_later
+        self._name_sets: dict[tuple[str, ...], _NameSet] = {}
         self._warned = False
 
     def open(self) -> bool:
@@ -63,12 +82,33 @@ class Recorder:
 
     def append_row(self, step: int, values: dict[str, Any]) -> int:
         """Write one row of plain values; the caller holds the lock. Not 0 when somebody asked the run to stop."""
-        payload = pack(Row(step, self._now(), values))
+        names = tuple(values)
+        known = self._name_sets.get(names)
         try:
-            return self._append(payload)
+            if known is not None and known.left:
+                known.left -= 1
+                return self._append(pack(Values(known.id, step, self._now(), tuple(values.values()))))
+            stop = self._append(pack(Row(step, self._now(), values)))
+            self._count(names, known)
+            return stop
         except OSError as error:
-            self._drop(error)
+            self.drop(error)
             return self.stop_reason is not None
+
+    def _count(self, names: tuple[str, ...], known: _NameSet | None) -> None:
+        """Say the names once for the rows to come, when many rows have had the same."""
+        writer = self._writer
+        if known is None:
+            if self.on_new_names is not None:
+                self.on_new_names(names)
+            if len(self._name_sets) < _MOST_NAME_SETS:
+                self._name_sets[names] = _NameSet()
+            return
+        known.named += 1
+        if known.named >= _NAMED_ROWS and writer is not None:
+            known.id = known.id or writer.offset
+            self._append(pack(Keys(known.id, names)))
+            known.left = _NAMES_EVERY
 
     def output(self, stream: str, text: str) -> None:
         """Write console output."""
@@ -99,13 +139,15 @@ class Recorder:
             self._writer.abandon()
             self._writer = None
         self._take_own_segment("fork")
+        self._name_sets.clear()
         self._append = self._append_later
         self.dropped = 0
 
     def _take_own_segment(self, kind: str) -> None:
         self.main = False
         self._opening = ()
-        self._path = f"{self._dir}/{layout.segment_name(self._attempt, f'{kind}{os.getpid()}')}"
+        writer = f"{kind}{os.getpid()}_{crc32(this_host().encode()):08x}"  # other hosts may share the folder
+        self._path = f"{self._dir}/{layout.segment_name(self._attempt, writer)}"
 
     def _open_writer(self) -> LogWriter:
         try:
@@ -125,7 +167,7 @@ class Recorder:
         try:
             self._append(payload)
         except OSError as error:
-            self._drop(error)
+            self.drop(error)
 
     def _append_later(self, payload: bytes) -> int:
         """Stands in for the writer's `append_payload` until the segment is open."""
@@ -135,7 +177,8 @@ class Recorder:
         self._write_opening()
         return writer.append_payload(payload)
 
-    def _drop(self, error: OSError) -> None:
+    def drop(self, error: OSError) -> None:
+        """Count something that could not be kept, and say so once."""
         self.dropped += 1
         self._warn(error)
 

@@ -79,4 +79,84 @@ class Update(Record, frozen=True, tag=6):
     notes: str | None = None
 
 
-AnyRecord = Header | Config | Row | Summary | Output | Finish | Update
+class Keys(Record, frozen=True, tag=7):
+    """The metrics' names that `Values` of this segment leave out. `id`: the offset at which they were said first.
+
+    They are said again now and then, so that damage to one such record loses no row.
+    """
+
+    id: int
+    names: tuple[str, ...]
+
+
+class Values(Record, frozen=True, tag=8):
+    """A `Row` whose names stand in the `Keys` of that id, in the same order."""
+
+    keys: int
+    step: int
+    time: float
+    values: tuple[Any, ...]
+
+
+class System(Record, frozen=True, tag=9):
+    """One sample of the machine: `values` by name, such as "cpu" in percent; see the module that takes them."""
+
+    time: float
+    values: dict[str, float]
+
+
+class Facts(Record, frozen=True, tag=10):
+    """What was found out about the program, its code, the packages and the machine; later ones win key by key."""
+
+    time: float
+    values: dict[str, Any]
+
+
+class Alert(Record, frozen=True, tag=11):
+    """An alert that the program raised; `error` says why it did not reach anybody, where it should have."""
+
+    time: float
+    title: str
+    text: str
+    level: str
+    delivered: bool = False
+    error: str = ""
+
+
+class Saved(Record, frozen=True, tag=12):
+    """A file of the run as it was at that time: its path inside the run's files, and its bytes among the blobs."""
+
+    time: float
+    path: str
+    sha256: str
+    size: int
+
+
+class Define(Record, frozen=True, tag=13):
+    """How the metrics that match `name` are summarised and drawn; see `Run.define_metric`."""
+
+    name: str
+    step_metric: str = ""
+    step_sync: bool = False
+    summary: tuple[str, ...] = ()
+    goal: str = ""
+    hidden: bool = False
+
+
+class Rewind(Record, frozen=True, tag=14):
+    """The run went back: rows of `step` and later that were written before now count no more."""
+
+    time: float
+    step: int
+
+
+class Preempting(Record, frozen=True, tag=15):
+    """The program said that it is about to be preempted."""
+
+    time: float
+
+
+AnyRecord = (
+    Header | Config | Row | Summary | Output | Finish | Update | Keys | Values | System | Facts | Alert | Saved
+    | Define | Rewind | Preempting
+)  # fmt: skip

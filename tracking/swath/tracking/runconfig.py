@@ -64,6 +64,8 @@ def read_config(source: Any) -> dict[str, Any]:
         return _read_file(Path(source))
     if isinstance(source, Mapping):
         return dict(source)
+    if hasattr(source, "model_dump") and not isinstance(source, type):
+        return dict(source.model_dump())
     if not isinstance(source, type) and hasattr(source, "__dataclass_fields__"):
         return {name: getattr(source, name) for name in source.__dataclass_fields__}
     if hasattr(source, "__dict__") and not callable(source):
@@ -75,7 +77,7 @@ def read_config(source: Any) -> dict[str, Any]:
             pass
     raise UsageError(
         f"a config cannot be read from {type_name(source)}",
-        "pass a dict, an argparse Namespace, a dataclass, or the path of a YAML file",
+        "pass a dict, an argparse Namespace, a dataclass, a pydantic model, or the path of a YAML file",
     )
 
 

@@ -1,4 +1,4 @@
-"""The run log: append-only files of checksummed frames, and how bytes of them are read, shipped and decoded.
+"""The run log: append-only files of checksummed frames, and how bytes of them are written, read and shipped.
 
 A segment is a header page of `HEADER_SIZE` bytes, then frames. All numbers are little-endian.
 
@@ -8,8 +8,7 @@ A segment is a header page of `HEADER_SIZE` bytes, then frames. All numbers are 
                                                       frame: u32 length, u32 crc32, msgpack payload
 
 The writer stores a frame first and the committed length after it, into memory shared with the page cache: a
-process that dies right after `append` returns has lost nothing. What the records mean is no matter of this
-file.
+process that dies right after `append` returns has lost nothing. What is in the frames is told in `frames`.
 """
 
 from __future__ import annotations
@@ -18,24 +17,20 @@ import fcntl
 import logging
 import mmap
 import os
-import re
 import struct
 from contextlib import suppress
 from pathlib import Path
-from typing import NamedTuple
 from zlib import crc32
-
-import msgspec
 
 from swath.tracking.encoding import pack
 from swath.tracking.errors import NotAllowed, StoreCorrupt
-from swath.tracking.records import AnyRecord, Record
+from swath.tracking.frames import FRAME, HEADER_SIZE, end_of_frames
+from swath.tracking.records import Record
 
 logger = logging.getLogger("swath.tracking")
 
 MAGIC = b"SWATHLOG"
 VERSION = 1
-HEADER_SIZE = 4096
 MAX_REASON = 2048
 
 _COMMITTED_AT = 16
@@ -44,11 +39,8 @@ _REASON_AT = 66
 _FIRST_SIZE = 8 * 1024
 _WRITTEN_SIZE = 64 * 1024
 _MAX_STEP = 8 * 1024 * 1024
-_FRAME = struct.Struct("<II")
 _LENGTH = struct.Struct("<Q")
 _PREAMBLE = struct.Struct("<8sIIQ")
-_RECORD_START = re.compile(rb"(?=[\x91-\x9f][\x00-\x7f])")  # an array that begins with a small int
-_DECODER: msgspec.msgpack.Decoder[AnyRecord] = msgspec.msgpack.Decoder(AnyRecord)
 
 
 class LogWriter:
@@ -75,7 +67,7 @@ class LogWriter:
                 self._size = 0
             else:
                 self._cut_tail()
-            if self._size < HEADER_SIZE + _FRAME.size:
+            if self._size < HEADER_SIZE + FRAME.size:
                 self._allocate(_FIRST_SIZE)
             self._map_window()
             self._head = mmap.mmap(self._fd, HEADER_SIZE) if self._base else self._window
@@ -99,7 +91,7 @@ class LogWriter:
         Between the reservation and the commit nothing is called, so that a signal handler that appends too
         finds the log whole.
         """
-        frame = _FRAME.pack(len(payload), crc32(payload)) + payload
+        frame = FRAME.pack(len(payload), crc32(payload)) + payload
         if self.offset + len(frame) > self._size:
             self._grow(len(frame))
         start = self.offset - self._base
@@ -143,7 +135,7 @@ class LogWriter:
 
     def _cut_tail(self) -> None:
         data = _pread(self._fd, HEADER_SIZE, self._size - HEADER_SIZE)
-        self.offset = HEADER_SIZE + _end_of_frames(data)
+        self.offset = HEADER_SIZE + end_of_frames(data)
         if self._size > self.offset:
             os.ftruncate(self._fd, self.offset)
             self._size = self.offset
@@ -181,49 +173,11 @@ class LogWriter:
         self._window, self._base = mmap.mmap(self._fd, self._size - base, offset=base), base
 
 
-class Scan(NamedTuple):
-    """What `scan` found: the records, the bytes it consumed, and how many frames it had to leave out."""
-
-    records: list[AnyRecord]
-    consumed: int
-    skipped: int
-
-
-def decode(data: bytes, *, final: bool = False) -> tuple[list[AnyRecord], int]:
-    """The records in the whole frames of `data`, and the number of bytes consumed: `scan` without the count.
-
-    `data` begins at a frame. Decoding stops before a torn tail and, unless `final`, before a frame with a bad
-    checksum. With `final` (nobody will write to the segment any more) such a frame is left out when a whole
-    frame is found behind it. A record of a kind that this version does not know is left out.
-    """
-    found = scan(data, final=final)
-    return found.records, found.consumed
-
-
-def scan(data: bytes, *, final: bool = False) -> Scan:
-    """`decode`, with the number of frames that were left out."""
-    records: list[AnyRecord] = []
-    position = skipped = 0
-    while True:
-        end = _frame_end(data, position)
-        if end:
-            try:
-                records.append(_DECODER.decode(memoryview(data)[position + _FRAME.size : end]))
-            except msgspec.MsgspecError:
-                skipped += 1
-            position = end
-            continue
-        following = _next_frame(data, position) if final else 0
-        if not following:
-            return Scan(records, position, skipped)
-        position = following
-        skipped += 1
-
-
-def read_from(path: Path | str, offset: int) -> bytes:
+def read_from(path: Path | str, offset: int, limit: int | None = None) -> bytes:
     """The whole committed frames from file position `offset` on; inside the header means from the first.
 
-    b"" when there is nothing behind `offset`, and when there is no such segment (yet).
+    b"" when there is nothing behind `offset`, and when there is no such segment (yet). With a `limit` at most so
+    many bytes, which may end inside a frame.
     """
     offset = max(offset, HEADER_SIZE)
     try:
@@ -236,11 +190,27 @@ def read_from(path: Path | str, offset: int) -> bytes:
         size = os.fstat(fd).st_size
         committed = _LENGTH.unpack(_pread(fd, _COMMITTED_AT, 8))[0]
         trusted = HEADER_SIZE <= committed <= size
-        if trusted and not any(_pread(fd, committed, 4)):
-            return _pread(fd, offset, committed - offset)
+        most = size if limit is None else limit
+        if trusted and (committed - offset >= most or not any(_pread(fd, committed, 4))):
+            return _pread(fd, offset, min(committed - offset, most))
         # A frame is being written just now, or the length was not stored before a crash: the checksums tell.
         data = _pread(fd, offset, size - offset)
-        return data[: max(_end_of_frames(data), committed - offset if trusted else 0)]
+        return data[: min(most, max(end_of_frames(data), committed - offset if trusted else 0))]
+    finally:
+        os.close(fd)
+
+
+def end_of(path: Path | str) -> int:
+    """The file position behind the last committed frame; `HEADER_SIZE` where there is no such segment (yet)."""
+    try:
+        fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    except FileNotFoundError:
+        return HEADER_SIZE
+    try:
+        if not _has_header(fd, path):
+            return HEADER_SIZE
+        committed: int = _LENGTH.unpack(_pread(fd, _COMMITTED_AT, 8))[0]
+        return max(HEADER_SIZE, min(committed, os.fstat(fd).st_size))
     finally:
         os.close(fd)
 
@@ -300,41 +270,6 @@ def request_stop(path: Path, reason: str) -> bool:
         return True
     finally:
         os.close(fd)
-
-
-def _frame_end(data: bytes, position: int) -> int:
-    """Where the whole, verified frame at `position` ends; 0 when there is none."""
-    start = position + _FRAME.size
-    if start > len(data):
-        return 0
-    length, checksum = _FRAME.unpack_from(data, position)
-    end: int = start + length
-    if length == 0 or end > len(data) or crc32(memoryview(data)[start:end]) != checksum:
-        return 0
-    return end
-
-
-def _next_frame(data: bytes, position: int) -> int:
-    """The first verified frame behind a broken one; 0 when there is none."""
-    for match in _RECORD_START.finditer(data, position + 1 + _FRAME.size):
-        start = match.start() - _FRAME.size
-        if _frame_end(data, start):
-            return start
-    return 0
-
-
-def _end_of_frames(data: bytes) -> int:
-    """Where the last verified frame ends, broken ones in between left standing."""
-    position = 0
-    while True:
-        end = _frame_end(data, position)
-        while end:
-            position = end
-            end = _frame_end(data, position)
-        following = _next_frame(data, position)
-        if not following:
-            return position
-        position = following
 
 
 def _has_header(fd: int, path: Path | str) -> bool:

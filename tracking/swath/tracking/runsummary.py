@@ -1,4 +1,4 @@
-"""The summary of a run: the last value of each metric, under the values that the user has set."""
+"""The summary of a run as users see it: what its rows come to, under the values that the user has set."""
 
 from __future__ import annotations
 
@@ -7,33 +7,34 @@ from typing import Any
 
 from swath.tracking.encoding import to_plain
 from swath.tracking.errors import UsageError
+from swath.tracking.metrics import Summarizer
 from swath.tracking.tree import Tree
 
 
 class Summary(MutableMapping[str, Any]):
     """`run.summary`: like a dict, and by attribute. What is set here stays, whatever is logged later."""
 
-    __slots__ = ("_last", "_record", "_set")
+    __slots__ = ("_record", "_set", "_summarizer")
 
-    _last: dict[str, Any]
+    _summarizer: Summarizer
     _set: dict[str, Any]
     _record: Callable[[dict[str, Any]], None]
 
-    def __init__(self, last: dict[str, Any], record: Callable[[dict[str, Any]], None]) -> None:
-        object.__setattr__(self, "_last", last)
+    def __init__(self, summarizer: Summarizer, record: Callable[[dict[str, Any]], None]) -> None:
+        object.__setattr__(self, "_summarizer", summarizer)
         object.__setattr__(self, "_set", {})
         object.__setattr__(self, "_record", record)
 
     def as_dict(self) -> dict[str, Any]:
         """A plain copy."""
-        return {**self._last, **self._set}
+        return {**self._summarizer.values, **self._set}
 
     def restore(self, values: Mapping[str, Any]) -> None:
         """Take over what was set in an earlier part of the run, without recording it again."""
         self._set.update(values)
 
     def __getitem__(self, key: str) -> Any:
-        value = self._set[key] if key in self._set else self._last[key]
+        value = self._set[key] if key in self._set else self._summarizer.values[key]
         if not isinstance(value, dict):
             return value
         tree = Tree(value, lambda _: self.__setitem__(key, tree.as_dict()), path=key)
@@ -46,10 +47,10 @@ class Summary(MutableMapping[str, Any]):
         raise UsageError(f"summary key {key!r} cannot be deleted: it is on record", "set it to None instead")
 
     def __iter__(self) -> Iterator[str]:
-        return iter({**self._last, **self._set})
+        return iter({**self._summarizer.values, **self._set})
 
     def __len__(self) -> int:
-        return len(self._last.keys() | self._set.keys())
+        return len(self._summarizer.values.keys() | self._set.keys())
 
     def __getattr__(self, name: str) -> Any:
         if name.startswith("__"):

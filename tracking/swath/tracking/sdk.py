@@ -2,26 +2,34 @@
 
 from __future__ import annotations
 
+import importlib
 import os
 import sys
 import warnings
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, NamedTuple, NoReturn
+from typing import TYPE_CHECKING, Any, NamedTuple, NoReturn
 
 from swath.tracking import layout, names, process
 from swath.tracking.clock import SYSTEM_CLOCK, Clock
-from swath.tracking.context import ENTERED, TrialContext
-from swath.tracking.errors import NotFound, UsageError
-from swath.tracking.handle import Run, checked_tags
+from swath.tracking.context import CAPTURED, ENTERED, TrialContext
+from swath.tracking.errors import UsageError
+from swath.tracking.handle import Run
 from swath.tracking.host import this_host
-from swath.tracking.records import Header
+from swath.tracking.identity import checked_tags
+from swath.tracking.records import Define, Header
+from swath.tracking.resuming import Place, Wish, find_place
 from swath.tracking.runconfig import read_config, selected
 from swath.tracking.settings import Settings, mode_named
 
-_LATER = ("sync_tensorboard", "tensorboard", "monitor_gym", "fork_from", "resume_from")
+if TYPE_CHECKING:
+    from datetime import timedelta
+
+    from swath.tracking.alerts import AlertLevel
+
+_LATER = ("sync_tensorboard", "tensorboard", "monitor_gym")
 _MEANINGLESS = ("anonymous", "force", "magic")
-_REINIT_FINISHES = (True, "finish_previous")
+_REINIT = (None, True, False, "default", "return_previous", "finish_previous", "create_new")
 
 
 def init(
@@ -37,6 +45,8 @@ def init(
     job_type: str | None = None,
     mode: str | None = None,
     resume: bool | str | None = None,
+    resume_from: str | None = None,
+    fork_from: str | None = None,
     save_code: bool | None = None,
     dir: str | os.PathLike[str] | None = None,
     reinit: bool | str | None = None,
@@ -48,31 +58,37 @@ def init(
 ) -> Run:
     """Start a run, and make it the current one.
 
-    `config` is a dict, an argparse Namespace, a dataclass, or the path of a YAML file. `mode` is "online",
-    "offline" or "disabled". `dir` is the folder whose `.swath` is used. `resume` says what to do when the run
-    `id` exists already: "allow" and "must" go on behind its rows, "must" demands that it exists, and without
-    either it is an error; nothing is ever overwritten. `save_code` keeps a copy of the program among the
-    run's files. In a trial the id, the project, the group and the sweep's parameters come from the sweep.
+    `config` is a dict, an argparse Namespace, a dataclass, a pydantic model, or the path of a YAML file. `mode` is
+    "online", "offline", "disabled", or "shared" for one of several processes that write one run. `dir` is the folder
+    whose `.swath` is used. `resume` says what to do when the run `id` exists already: "allow" and "must" go on behind
+    its rows, "must" demands that it exists, "auto" goes on with the run of this program that did not end well, and
+    without any it is an error; nothing is ever overwritten. `resume_from="ID?_step=N"` goes on behind step N,
+    `fork_from` begins a new run with the config and the rows of another up to there. `save_code` keeps the program's
+    source with the run. In a trial the id, the project, the group and the sweep's parameters come from the sweep.
     While a run is open, `init()` returns it and adds `config` to it; `reinit=True` finishes it first,
     `reinit="create_new"` opens another beside it.
     """
     _check_others(others)
+    if reinit not in _REINIT:
+        raise UsageError(
+            f"there is no reinit={reinit!r}", 'reinit is "return_previous", "finish_previous", "create_new"'
+        )
     given = selected(read_config(config), config_include_keys, config_exclude_keys)
     open_run = process.current()
-    if open_run is not None and reinit in _REINIT_FINISHES:
+    if open_run is not None and reinit in (True, "finish_previous"):
         open_run.finish()
     elif open_run is not None and reinit != "create_new":
-        open_run.config.update(given)
+        open_run.config.update(given, allow_val_change=allow_val_change)
         return open_run
-    said = _Said(project, entity, name, id, tags, notes, group, job_type, mode, resume, dir)
+    said = _Said(project, entity, name, id, tags, notes, group, job_type, mode, resume, dir, resume_from, fork_from)
     known = Settings.from_environment().overlaid(settings)
     run = _start(said, known, given, beside=open_run is not None and reinit == "create_new")
-    if save_code:
-        _save_code(run)
+    if save_code or (save_code is None and known.save_code):
+        run.save_program()
     return run
 
 
-def log(data: Mapping[str, Any], step: int | None = None, commit: bool = True) -> None:
+def log(data: Mapping[str, Any], step: int | None = None, commit: bool | None = None) -> None:
     """`Run.log` of the current run."""
     _needed("log()").log(data, step, commit)
 
@@ -82,6 +98,48 @@ def finish(exit_code: int | None = 0, quiet: bool | None = None) -> None:
     run = process.current()
     if run is not None:
         run.finish(exit_code, quiet)
+
+
+def define_metric(name: Any, *args: Any, **options: Any) -> Define:
+    """`Run.define_metric` of the current run."""
+    return _needed("define_metric()").define_metric(name, *args, **options)
+
+
+def save(
+    glob_str: str | os.PathLike[str], base_path: str | os.PathLike[str] | None = None, policy: str = "live"
+) -> list[str]:
+    """`Run.save` of the current run."""
+    return _needed("save()").save(glob_str, base_path, policy)
+
+
+def log_code(root: str | os.PathLike[str] = ".", **options: Any) -> list[str]:
+    """`Run.log_code` of the current run."""
+    return _needed("log_code()").log_code(root, **options)
+
+
+def alert(
+    title: str,
+    text: str = "",
+    level: AlertLevel | str | None = None,
+    wait_duration: int | float | timedelta | None = None,
+) -> None:
+    """`Run.alert` of the current run."""
+    _needed("alert()").alert(title, text, level, wait_duration)
+
+
+def watch(models: Any, *args: Any, **options: Any) -> None:
+    """`Run.watch` of the current run."""
+    _needed("watch()").watch(models, *args, **options)
+
+
+def unwatch(models: Any = None) -> None:
+    """`Run.unwatch` of the current run."""
+    _needed("unwatch()").unwatch(models)
+
+
+def mark_preempting() -> None:
+    """`Run.mark_preempting` of the current run."""
+    _needed("mark_preempting()").mark_preempting()
 
 
 class PreInit:
@@ -110,7 +168,22 @@ def module_attribute(name: str) -> Any:
         return run.config if run is not None else PreInit("config")
     if name == "summary":
         return run.summary if run is not None else PreInit("summary")
+    if name in _LAZY:
+        return _lazy(name)
     raise AttributeError(f"module 'swath.tracking' has no attribute {name!r}")
+
+
+#: Public names whose modules cost too much for every program that tracks.
+_LAZY = {
+    "AlertLevel": "alerts", "Api": "api", "plot": "plot", "Audio": "media.audio", "Histogram": "media.histogram",
+    "Html": "media.html", "Image": "media.image", "Molecule": "media.molecule", "Object3D": "media.object3d",
+    "Plotly": "media.plotly", "Table": "media.table", "Video": "media.video",
+}  # fmt: skip
+
+
+def _lazy(name: str) -> Any:
+    module = importlib.import_module(f"swath.tracking.{_LAZY[name]}")
+    return module if name == "plot" else getattr(module, name)
 
 
 class _Said(NamedTuple):
@@ -127,6 +200,8 @@ class _Said(NamedTuple):
     mode: str | None
     resume: bool | str | None
     dir: str | os.PathLike[str] | None
+    resume_from: str | None
+    fork_from: str | None
 
 
 def _start(said: _Said, known: Settings, given: dict[str, Any], *, beside: bool) -> Run:
@@ -134,23 +209,37 @@ def _start(said: _Said, known: Settings, given: dict[str, Any], *, beside: bool)
     scope = ENTERED.get()
     trial = scope.context if scope is not None else known.trial
     mode = mode_named(said.mode or known.mode or "online")
-    run_id = _trial_id(trial, said.id) if trial else _own_id(said.id or known.run_id)
-    attempt, folder = 1, None
-    if trial is not None:
-        attempt, folder = trial.attempt, trial.run_dir
-    elif mode != "disabled":
-        folder = _folder(said.dir, known, run_id)
-        attempt = _attempt(folder, run_id, bool(said.id or known.run_id), said.resume or known.resume)
+    place = _place_of_trial(trial, said) if trial is not None else find_place(_wish(said, known, mode))
+    header = _header(said, known, trial, run_id=place.run_id, attempt=place.attempt, mode=mode, clock=SYSTEM_CLOCK)
     run = Run(
-        _header(said, known, trial, run_id=run_id, attempt=attempt, mode=mode, clock=SYSTEM_CLOCK),
-        None if mode == "disabled" else folder,
+        header,
+        None if mode == "disabled" else place.folder,
         SYSTEM_CLOCK,
+        known,
         on_row=trial.on_row if trial else None,
         is_global=scope is None and not beside,
     )
     console = (known.console or "").lower() not in ("off", "0", "false")
     console = console and (trial is None or trial.capture_console)
-    return run.start(given, trial.config if trial else {}, console=console)
+    run.start({**place.config, **given}, trial.config if trial else {}, console=console)
+    place.prepare(run)
+    return run
+
+
+def _place_of_trial(trial: TrialContext, said: _Said) -> Place:
+    return Place(_trial_id(trial, said.id), trial.attempt, trial.run_dir)
+
+
+def _wish(said: _Said, known: Settings, mode: str) -> Wish:
+    return Wish(
+        root=_root(said.dir, known),
+        id=said.id or known.run_id,
+        resume=said.resume if said.resume is not None else known.resume,
+        resume_from=said.resume_from,
+        fork_from=said.fork_from,
+        shared=mode == "shared",
+        disabled=mode == "disabled",
+    )
 
 
 def _header(
@@ -183,42 +272,22 @@ def _header(
     )
 
 
-def _own_id(asked: str | None) -> str:
-    return layout.check_run_id(asked) if asked else names.new_id()
-
-
 def _trial_id(trial: TrialContext, asked: str | None) -> str:
     if asked and asked != trial.run_id:
         warnings.warn(f"in a trial the sweep gives the id: it is {trial.run_id!r}, not {asked!r}", stacklevel=4)
     return trial.run_id
 
 
-def _folder(dir: str | os.PathLike[str] | None, known: Settings, run_id: str) -> Path:
+def _root(dir: str | os.PathLike[str] | None, known: Settings) -> Path:
+    captured = CAPTURED.get()
+    if captured is not None:
+        return captured
     beside = dir or known.dir
     if dir is None and known.root:
-        root = layout.find_root(override=known.root)
-    elif beside:
-        root = Path(beside).expanduser().absolute() / layout.ROOT_NAME
-    else:
-        root = layout.find_root()
-    return layout.run_dir(root, run_id)
-
-
-def _attempt(folder: Path, run_id: str, named: bool, resume: bool | str | None) -> int:
-    """The attempt to write: the last one there is when the run is resumed, else the first."""
-    if resume not in (None, False, True, "allow", "auto", "must", "never"):
-        raise UsageError(f"there is no resume={resume!r}", 'resume is "allow", "must", "never" or "auto"')
-    if resume == "must" and not named:
-        raise UsageError('resume="must" needs to know which run', 'pass its id: init(id=..., resume="must")')
-    existing = layout.last_attempt(folder) if named else 0
-    if existing and resume in (None, False, "never"):
-        raise UsageError(
-            f"run {run_id!r} exists already in {folder}",
-            'pass resume="allow" to go on with it, or another id (or none) for a new run',
-        )
-    if resume == "must" and not existing:
-        raise NotFound(f"there is no run {run_id!r} in {folder.parent}", 'resume="allow" starts it when it is new')
-    return existing or 1
+        return layout.find_root(override=known.root)
+    if beside:
+        return Path(beside).expanduser().absolute() / layout.ROOT_NAME
+    return layout.find_root()
 
 
 def _check_others(others: Mapping[str, Any]) -> None:
@@ -227,20 +296,6 @@ def _check_others(others: Mapping[str, Any]) -> None:
             raise UsageError(f"init({name}=) is not supported yet", f"leave {name} out")
         if name not in _LATER and name not in _MEANINGLESS:
             raise UsageError(f"init() has no parameter {name!r}", "see help(swath.tracking.init)")
-
-
-def _save_code(run: Run) -> None:
-    program = Path(sys.argv[0]) if sys.argv and sys.argv[0] else None
-    if program is None or run.disabled or not program.is_file():
-        return
-    import shutil
-
-    try:
-        folder = Path(run.dir) / "code"
-        folder.mkdir(exist_ok=True)
-        shutil.copy2(program, folder / program.name)
-    except OSError as error:
-        warnings.warn(f"the program {program} was not saved: {error.strerror or error}", stacklevel=3)
 
 
 def _needed(what: str) -> Run:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -11,8 +12,8 @@ import msgspec
 from swath.tracking.context import TrialContext, from_environment
 from swath.tracking.errors import UsageError
 
-_MODES = {"online": "online", "offline": "offline", "disabled": "disabled"}
-_OTHER_MODES = {"run": "online", "shared": "online", "dryrun": "offline", "dry_run": "offline"}
+_MODES = {"online": "online", "offline": "offline", "disabled": "disabled", "shared": "shared"}
+_OTHER_MODES = {"run": "online", "dryrun": "offline", "dry_run": "offline"}
 
 
 class Settings(msgspec.Struct, frozen=True, kw_only=True):
@@ -39,6 +40,11 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     run_notes: str | None = None
     resume: str | None = None
     console: str | None = None
+    save_code: bool = False
+    git: bool = True
+    system_s: float = 10.0
+    alerts: tuple[str, ...] = ()
+    visible_devices: str | None = None
     debug: bool = False
     trial: TrialContext | None = None
     lease_s: float = 30.0
@@ -78,7 +84,12 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
             run_notes=said("NOTES"),
             resume=said("RESUME"),
             console=said("CONSOLE"),
-            debug=(env.get("SWATH_DEBUG") or "").lower() not in ("", "0", "false", "off"),
+            save_code=_yes(said("SAVE_CODE"), False),
+            git=_yes(env.get("SWATH_GIT"), True) and not _yes(env.get("WANDB_DISABLE_GIT"), False),
+            system_s=_seconds(env, "SWATH_SYSTEM_S", 10.0),
+            alerts=tuple(re.findall(r"[^,\s]+", env.get("SWATH_ALERTS") or "")),
+            visible_devices=env.get("CUDA_VISIBLE_DEVICES"),
+            debug=_yes(env.get("SWATH_DEBUG"), False),
             trial=from_environment(env),
             lease_s=_seconds(env, "SWATH_LEASE_S", 30.0),
         )
@@ -100,9 +111,22 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
 _last: tuple[dict[str, str], Settings] | None = None
 
 
+_OURS = ("SWATH_", "WANDB_", "RAY_ADDRESS", "CUDA_VISIBLE_DEVICES")
+
+
 def _own_of(environ: Mapping[str, str]) -> dict[str, str]:
     """The variables meant for us: `init()` asks for thirty, and each question to `os.environ` encodes its key."""
-    return {name: environ[name] for name in environ if name.startswith(("SWATH_", "WANDB_", "RAY_ADDRESS"))}
+    return {name: environ[name] for name in environ if name.startswith(_OURS)}
+
+
+def helper_environment(url: str, token: str) -> dict[str, str]:
+    """The environment of a helper process: this one's, without what it says to us but for the server."""
+    kept = {name: value for name, value in os.environ.items() if not name.startswith(("SWATH_", "WANDB_"))}
+    return {**kept, "SWATH_URL": url, "SWATH_TOKEN": token}
+
+
+def _yes(text: str | None, default: bool) -> bool:
+    return default if not text else text.lower() not in ("0", "false", "off", "no", "never")
 
 
 def _seconds(variables: Mapping[str, str], name: str, default: float) -> float:
@@ -120,5 +144,5 @@ def mode_named(mode: str) -> str:
     """The mode that a user's word means."""
     found = _MODES.get(mode) or _OTHER_MODES.get(mode)
     if found is None:
-        raise UsageError(f"there is no mode {mode!r}", 'mode is "online", "offline" or "disabled"')
+        raise UsageError(f"there is no mode {mode!r}", 'mode is "online", "offline", "shared" or "disabled"')
     return found

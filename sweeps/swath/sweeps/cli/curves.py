@@ -8,8 +8,9 @@ from pathlib import Path
 
 from swath.sweeps.cli import words
 from swath.tracking import layout
+from swath.tracking.frames import HEADER_SIZE, decode, names_in
 from swath.tracking.records import Row
-from swath.tracking.runlog import HEADER_SIZE, decode, read_from
+from swath.tracking.runlog import read_from
 
 #: How many of a trial's last values are kept.
 KEPT = 200
@@ -35,7 +36,7 @@ class Curves:
         """What the attempt has logged of the metric by now; only what is new is read."""
         reading = self._readings.setdefault((run_id, attempt), _Reading())
         path = layout.run_dir(self._root, run_id) / layout.segment_name(attempt)
-        records, consumed = decode(read_from(path, reading.offset))
+        records, consumed = decode(read_from(path, reading.offset), names=names_in(path))
         reading.offset += consumed
         for record in records:
             if isinstance(record, Row) and (value := words.pick(record.values, self._metric)) is not None:

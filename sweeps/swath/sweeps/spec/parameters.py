@@ -86,7 +86,7 @@ def _distribution(read: Reader, parameter: dict[str, Any], path: Path) -> str | 
 
 def _named_distribution(read: Reader, parameter: dict[str, Any], path: Path) -> str | None:
     name, here = parameter["distribution"], (*path, "distribution")
-    if name in keys.EXPONENTS:
+    if isinstance(name, str) and name in keys.EXPONENTS:
         read.fault(here, f"{name} takes exponents as limits", _replacement(parameter, name))
         return None
     if not isinstance(name, str) or name not in keys.DISTRIBUTIONS:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Sequence, Set
 from typing import Any
 
 import msgspec
@@ -16,12 +16,13 @@ from swath.tracking.store.tables import events, runs
 class RunRow(msgspec.Struct, frozen=True):
     """A run as the store knows it: what its log said up to the offsets in `applied` (segment -> byte).
 
-    `state`: running, finished, stopped, failed, lost (its process is gone and wrote no end), or damaged (its log
-    cannot be read); of a trial also queued and killed.
+    `state`: running, finished, stopped, failed, killed (by a signal), preempting (it said so), preempted, lost (its
+    process is gone and wrote no end), or damaged (its log cannot be read); of a trial also queued.
     """
 
     id: str
     name: str = ""
+    entity: str = ""
     project: str = ""
     group: str = ""
     job_type: str = ""
@@ -31,6 +32,7 @@ class RunRow(msgspec.Struct, frozen=True):
     state: str = "running"
     config: dict[str, Any] = {}
     summary: dict[str, Any] = {}
+    metrics: dict[str, Any] = {}
     attempt: int = 1
     rows: int = 0
     created: float = 0.0
@@ -58,6 +60,9 @@ _COLUMNS = [column.name for column in runs.columns]
 _select_one = Statement(sa.select(runs).where(runs.c.id == sa.bindparam("id")))
 _insert = insert_into(runs)
 _update = update_by(runs, "id", *_COLUMNS[1:])
+_select_ended = Statement(sa.select(runs.c.id, runs.c.attempt, runs.c.applied).where(runs.c.ended.is_not(None)))
+_select_trials = Statement(sa.select(runs.c.id).where(runs.c.sweep_id != sa.literal_column("''")))
+_delete = Statement(sa.delete(runs).where(runs.c.id == sa.bindparam("id")))
 _insert_event = Statement(sa.insert(events), ["time", "kind", "scope", "subject", "payload"])
 
 
@@ -101,11 +106,20 @@ class Position(msgspec.Struct, frozen=True):
     applied: dict[str, int]
 
 
-def ended(connection: sa.Connection, but: set[str]) -> dict[str, Position]:
+def ended(connection: sa.Connection, but: Set[str]) -> dict[str, Position]:
     """Where the logs of ended runs were left, by id, without the runs `but`."""
-    query = sa.select(runs.c.id, runs.c.attempt, runs.c.applied).where(runs.c.ended.is_not(None))
-    rows = connection.execute(query)
-    return {row.id: Position(row.attempt, from_json(row.applied)) for row in rows if row.id not in but}
+    rows = _select_ended(connection).fetchall()
+    return {id_: Position(attempt, from_json(applied)) for id_, attempt, applied in rows if id_ not in but}
+
+
+def of_sweeps(connection: sa.Connection) -> set[str]:
+    """The ids of the runs that are trials of a sweep."""
+    return {row[0] for row in _select_trials(connection).fetchall()}
+
+
+def delete(connection: sa.Connection, run_id: str) -> None:
+    """Remove a run."""
+    _delete(connection, id=run_id)
 
 
 def append_events(connection: sa.Connection, time: float, new: Sequence[Event]) -> None:
@@ -139,19 +153,22 @@ def select_events(connection: sa.Connection, scope: str, after: int, limit: int)
 
 def _to_columns(run: RunRow) -> dict[str, Any]:
     return {
-        "name": run.name, "project": run.project, "run_group": run.group, "job_type": run.job_type,
+        "name": run.name, "entity": run.entity, "project": run.project, "run_group": run.group,
+        "job_type": run.job_type,
         "tags": to_json(run.tags) if run.tags else "[]", "notes": run.notes, "sweep_id": run.sweep_id,
         "state": run.state,
-        "config": to_json(run.config), "summary": to_json(run.summary), "attempt": run.attempt, "rows": run.rows,
+        "config": to_json(run.config), "summary": to_json(run.summary),
+        "metrics": to_json(run.metrics) if run.metrics else "{}", "attempt": run.attempt, "rows": run.rows,
         "created": run.created, "updated": run.updated, "ended": run.ended, "exit_code": run.exit_code,
         "error": run.error, "host": run.host, "pid": run.pid, "applied": to_json(run.applied),
     }  # fmt: skip
 
 
 def _from_row(row: Any) -> RunRow:
-    (id_, name, project, group, job_type, tags, notes, sweep_id, state, config, summary, attempt, rows, created,
-     updated, ended, exit_code, error, host, pid, applied) = row  # fmt: skip
+    (id_, name, entity, project, group, job_type, tags, notes, sweep_id, state, config, summary, metrics, attempt, rows,
+     created, updated, ended, exit_code, error, host, pid, applied) = row  # fmt: skip
     return RunRow(
-        id_, name, project, group, job_type, tuple(from_json(tags)), notes, sweep_id, state, from_json(config),
-        from_json(summary), attempt, rows, created, updated, ended, exit_code, error, host, pid, from_json(applied),
+        id_, name, entity, project, group, job_type, tuple(from_json(tags)), notes, sweep_id, state, from_json(config),
+        from_json(summary), from_json(metrics), attempt, rows, created, updated, ended, exit_code, error, host, pid,
+        from_json(applied),
     )  # fmt: skip

@@ -11,6 +11,7 @@ runs = sa.Table(
     metadata,
     sa.Column("id", sa.String, primary_key=True),
     sa.Column("name", sa.String, nullable=False),
+    sa.Column("entity", sa.String, nullable=False),
     sa.Column("project", sa.String, nullable=False),
     sa.Column("run_group", sa.String, nullable=False),
     sa.Column("job_type", sa.String, nullable=False),
@@ -20,6 +21,8 @@ runs = sa.Table(
     sa.Column("state", sa.String, nullable=False),
     sa.Column("config", sa.Text, nullable=False),
     sa.Column("summary", sa.Text, nullable=False),
+    # How the summary goes on: definitions of metrics, means with their counts, keys that the user has set.
+    sa.Column("metrics", sa.Text, nullable=False),
     sa.Column("attempt", sa.Integer, nullable=False),
     sa.Column("rows", sa.Integer, nullable=False),
     sa.Column("created", sa.Float, nullable=False),

@@ -1,4 +1,4 @@
-"""Whether an agent of this machine still lives, asked of the operating system."""
+"""Whether a process of this machine still lives, asked of the operating system."""
 
 from __future__ import annotations
 
@@ -6,12 +6,12 @@ import psutil
 
 from swath.tracking.host import this_host
 
-#: The clock of processes ticks in hundredths of a second, and an agent notes its start a while after it began.
+#: The clock of processes ticks in hundredths of a second, and a process notes its start a while after it began.
 _SLACK_S = 2.0
 
 
 def is_gone(host: str, pid: int, started: float) -> bool:
-    """True only for a certainty: an agent of this host whose process has ended, or whose pid is another's by now."""
+    """True only for a certainty: a process of this host that has ended, or whose pid is another's by now."""
     if host != this_host():
         return False
     try:

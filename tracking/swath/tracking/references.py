@@ -1,0 +1,36 @@
+"""Which blobs the bytes of a run log or of a table speak of; it decodes nothing.
+
+A digest is a string of 64 characters, which msgpack writes in one way only, so that it is found wherever it stands: in
+a row, nested in a medium's record, in a `Saved` record, in a table's cell. Other strings of 64 hexadecimal digits are
+found as well, and name no blob.
+"""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+_DIGEST = re.compile(rb"\xd9\x40([0-9a-f]{64})")
+#: How the msgpack map of a table begins: a small map whose first key is "version".
+_TABLE = re.compile(rb"[\x80-\x8f]\xa7version")
+_BLOCK = 1024 * 1024
+#: So many bytes before a piece of data are searched along with it: a digest may stand across the seam.
+SEAM = 66
+
+
+def digests_in(data: bytes) -> list[str]:
+    """The digests in `data`, each once, in order."""
+    return list(dict.fromkeys(found.decode() for found in _DIGEST.findall(data)))
+
+
+def digests_in_blob(path: Path) -> list[str]:
+    """The digests in a table's blob; none in any other."""
+    with path.open("rb") as file:
+        data = file.read(_BLOCK)
+        if not _TABLE.match(data):
+            return []
+        found = digests_in(data)
+        while block := file.read(_BLOCK):
+            data = data[-SEAM:] + block
+            found += digests_in(data)
+    return list(dict.fromkeys(found))

@@ -1,0 +1,360 @@
+"""Histograms of a torch model's gradients and parameters, taken now and then while it trains; changes nothing in it."""
+
+from __future__ import annotations
+
+import math
+import sys
+import threading
+import warnings
+import weakref
+from collections.abc import Callable, Iterable, Sequence
+from typing import TYPE_CHECKING, Any
+
+from swath.tracking.encoding import type_name
+from swath.tracking.errors import UsageError
+from swath.tracking.media.base import needs
+
+if TYPE_CHECKING:
+    import torch
+
+BINS = 64
+_LOGS = {"gradients": (True, False), "parameters": (False, True), "all": (True, True), None: (False, False)}
+#: Copies of a tensor are made of so many numbers at a time: a large one must not need as much memory again.
+_PART = 1 << 22
+#: Ranges in which 32 bits divide without overflow; others are computed in 64.
+_NARROW, _WIDE = 1e-30, 1e30
+
+
+class Watcher:
+    """Watches the models of one run. `emit` is given histograms by name, to go into the run's next row.
+
+    Every `log_freq`-th gradient of a parameter and every `log_freq`-th forward pass of a model is looked at; in
+    between, a hook counts and does nothing else. Numbers are counted on the device that they lie on and leave it
+    in one transfer. What goes wrong while a model trains is warned of once, and not raised.
+    """
+
+    def __init__(self, emit: Callable[[dict[str, Any]], None]) -> None:
+        self._emit = emit
+        self._watched: weakref.WeakKeyDictionary[torch.nn.Module, _Watched] = weakref.WeakKeyDictionary()
+        self._counted: list[tuple[str, torch.Tensor, int]] = []
+        self._lock = threading.Lock()
+        self._warned = False
+
+    def watch(
+        self,
+        models: torch.nn.Module | Sequence[torch.nn.Module],
+        log: str | None = "gradients",
+        log_freq: int = 1000,
+        idx: int | None = None,
+    ) -> None:
+        """Watch a model or several: `log` is "gradients", "parameters", "all" or None.
+
+        Names are `gradients/<parameter>` and `parameters/<parameter>`; those of model number n, from 1, have
+        `graph_n` before the parameter's name. `idx` is the number of the first of `models`; without it, each takes
+        the lowest free one. Parameters that have no gradient (integers, frozen ones) are left out. Raises
+        `UsageError` when a model is watched already, or is none.
+        """
+        gradients, parameters = _what(log)
+        _check_count("log_freq", log_freq, 1)
+        if idx is not None:
+            _check_count("idx", idx, 0)
+        several = _modules(models)
+        self._check_new(several)
+        for model, number in zip(several, self._numbers(idx, len(several)), strict=True):
+            watched = self._watched[model] = _Watched(number)
+            if gradients:
+                self._hook_gradients(model, watched, log_freq)
+            if parameters:
+                self._hook_parameters(model, watched, log_freq)
+
+    def unwatch(self, models: torch.nn.Module | Sequence[torch.nn.Module] | None = None) -> None:
+        """Remove every hook from these models, or from all; a model that is not watched is left as it is."""
+        for model in list(self._watched) if models is None else _modules(models):
+            watched = self._watched.pop(model, None)
+            for handle in watched.handles if watched is not None else ():
+                handle.remove()
+
+    def _check_new(self, models: Sequence[torch.nn.Module]) -> None:
+        for at, model in enumerate(models):
+            if model in self._watched or any(model is other for other in models[:at]):
+                raise UsageError(
+                    f"this {type(model).__name__} is watched already",
+                    "call unwatch(model) first to watch it in another way",
+                )
+
+    def _numbers(self, first: int | None, count: int) -> list[int]:
+        taken = {watched.number for watched in self._watched.values()}
+        if first is None:
+            return [number for number in range(len(taken) + count) if number not in taken][:count]
+        clash = taken.intersection(range(first, first + count))
+        if clash:
+            raise UsageError(f"another model is watched as number {min(clash)}", "pass another idx, or none")
+        return list(range(first, first + count))
+
+    def _hook_gradients(self, model: torch.nn.Module, watched: _Watched, log_freq: int) -> None:
+        for name, parameter in model.named_parameters():
+            if parameter.requires_grad and parameter.is_leaf:
+                hook = self._gradient_hook(f"gradients/{watched.prefix}{name}", log_freq)
+                watched.handles.append(_hooked(parameter, hook))
+
+    def _gradient_hook(self, name: str, log_freq: int) -> Callable[[torch.Tensor], None]:
+        left = log_freq
+
+        def hook(gradient: torch.Tensor) -> None:
+            nonlocal left
+            left -= 1
+            if not left:
+                left = log_freq
+                self._take_gradient(name, gradient)
+
+        return hook
+
+    def _hook_parameters(self, model: torch.nn.Module, watched: _Watched, log_freq: int) -> None:
+        try:
+            hook = _PassHook(model, self, watched.prefix, log_freq)
+            watched.handles.append(model.register_forward_hook(hook))
+        except RuntimeError as error:  # a scripted model takes no such hooks
+            self._warn(error)
+
+    def _take_gradient(self, name: str, gradient: torch.Tensor) -> None:
+        """Count inside the backward pass; what all parameters gave is emitted at its end."""
+        import torch
+
+        try:
+            if _is_recorded_by_torch(gradient):
+                return
+            self._add(name, gradient)
+            try:
+                torch.autograd.Variable._execution_engine.queue_callback(self._flush)
+            except RuntimeError:  # no backward pass of the usual kind
+                self._flush()
+        except Exception as error:
+            self._warn(error)
+
+    def _take_parameters(self, prefix: str, model: torch.nn.Module) -> None:
+        try:
+            for name, parameter in model.named_parameters():
+                if parameter.requires_grad and not _is_recorded_by_torch(parameter):
+                    self._add(f"parameters/{prefix}{name}", parameter)
+            self._flush()
+        except Exception as error:
+            self._warn(error)
+
+    def _add(self, name: str, tensor: torch.Tensor) -> None:
+        found = counted(tensor)
+        if found is not None:
+            with self._lock:
+                self._counted.append((name, *found))
+
+    def _flush(self) -> None:
+        """Bring the counts here and emit them; called once for every gradient, has work the first time."""
+        with self._lock:
+            taken, self._counted = self._counted, []
+        try:
+            if taken:
+                histograms = _fetched(taken)
+                if histograms:
+                    self._emit(histograms)
+        except Exception as error:
+            self._warn(error)
+
+    def _warn(self, error: Exception) -> None:
+        if self._warned:
+            return
+        self._warned = True
+        message = f"watch() has no histogram of some tensors: {error}; training goes on"
+        try:
+            warnings.warn(message, RuntimeWarning, stacklevel=2)
+        except RuntimeWarning:
+            print(message, file=sys.stderr)
+
+
+class _Watched:
+    """What is known of one watched model; the model itself is not held."""
+
+    def __init__(self, number: int) -> None:
+        self.number = number
+        self.prefix = f"graph_{number}" if number else ""
+        self.handles: list[torch.utils.hooks.RemovableHandle] = []
+
+
+class _PassHook:
+    """Counts the forward passes of one model. Copies of the model, and pickled ones, get a hook that does nothing."""
+
+    def __init__(self, model: torch.nn.Module, watcher: Watcher, prefix: str, log_freq: int) -> None:
+        import torch
+
+        self._is_compiling = torch.compiler.is_compiling
+        self._model = weakref.ref(model)
+        self._watcher = watcher
+        self._prefix = prefix
+        self._log_freq = self._left = log_freq
+
+    def __call__(self, model: torch.nn.Module, args: Any, output: Any) -> None:
+        if self._is_compiling():
+            return
+        self._left -= 1
+        if not self._left:
+            self._left = self._log_freq
+            if self._model() is model:
+                self._watcher._take_parameters(self._prefix, model)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return _no_hook, ()
+
+
+def _no_hook() -> Callable[..., None]:
+    return _nothing
+
+
+def _nothing(*args: Any) -> None:
+    """Stands in a copied model where the original has its hook."""
+
+
+def counted(tensor: torch.Tensor) -> tuple[torch.Tensor, int] | None:
+    """A vector of the tensor's counts in `BINS` equal bins, its least and greatest number, and how many there are.
+
+    It lies on the tensor's device. NaN and infinite numbers do not count. The second value is how many zeros a
+    sparse tensor has besides. None for what has no gradient: integers, complex numbers, nothing at all.
+    """
+    import torch
+
+    if not tensor.is_floating_point() or not tensor.numel():
+        return None
+    with torch.no_grad():
+        flat, zeros = _flat(tensor.detach())
+        if flat.is_cuda and torch.are_deterministic_algorithms_enabled():  # histc knows no such way there
+            flat = flat.cpu()
+        return (counted_here(flat) if flat.device.type == "cpu" else counted_there(flat)), zeros
+
+
+def _flat(tensor: torch.Tensor) -> tuple[torch.Tensor, int]:
+    """The numbers of a tensor in a row; of a sparse one, those that it holds, one zero, and how many more there are."""
+    import torch
+
+    if tensor.layout == torch.strided:
+        return tensor.reshape(-1), 0
+    held = (tensor if tensor.layout == torch.sparse_coo else tensor.to_sparse()).coalesce().values().reshape(-1)
+    zeros = tensor.numel() - held.numel()
+    return (torch.cat([held, held.new_zeros(1)]), zeros - 1) if zeros else (held, 0)
+
+
+def counted_here(flat: torch.Tensor) -> torch.Tensor:
+    """On the CPU, where reading a number costs nothing, and counting bytes is six times as fast as `histc`."""
+    import torch
+
+    low, high = _range(flat)
+    if not math.isfinite(high - low):
+        flat = flat[torch.isfinite(flat)]
+        low, high = _range(flat)
+    counts = torch.zeros(BINS, dtype=torch.float64)
+    if low < high:
+        kind = torch.float32 if flat.dtype != torch.float64 and _NARROW < high - low < _WIDE else torch.float64
+        for part in _parts(flat):
+            bins = part.to(kind).sub(low).mul_(BINS / (high - low)).clamp_(max=BINS - 1).to(torch.uint8)
+            counts += torch.bincount(bins, minlength=BINS)
+    else:
+        counts[0] = flat.numel()
+    return torch.cat([counts, torch.tensor([low, high, flat.numel()], dtype=torch.float64)])
+
+
+def _range(flat: torch.Tensor) -> tuple[float, float]:
+    if not flat.numel():
+        return math.inf, -math.inf
+    low, high = flat.aminmax()
+    return low.item(), high.item()
+
+
+def counted_there(flat: torch.Tensor) -> torch.Tensor:
+    """On another device: nothing here waits for a number, so neither the device nor the program is held up."""
+    import torch
+
+    kind = torch.float64 if flat.dtype == torch.float64 else torch.float32
+    low, high = flat.new_full((), math.inf, dtype=kind), flat.new_full((), -math.inf, dtype=kind)
+    size, counts = flat.new_zeros((), dtype=kind), flat.new_zeros(BINS, dtype=kind)
+    for part in _parts(flat):
+        part, finite = part.to(kind), part.isfinite()
+        low = torch.minimum(low, part.where(finite, math.inf).amin())
+        high = torch.maximum(high, part.where(finite, -math.inf).amax())
+        size += finite.sum()
+    for part in _parts(flat):  # in halves: the range may be wider than the greatest number
+        counts += torch.histc((part.to(kind) * 0.5 - low * 0.5) / (high * 0.5 - low * 0.5), BINS, 0.0, 1.0)
+    return torch.cat([counts, torch.stack([low, high, size])])
+
+
+def _parts(flat: Any) -> Iterable[torch.Tensor]:
+    parts: Iterable[torch.Tensor] = flat.split(_PART)
+    return parts
+
+
+def _fetched(taken: Sequence[tuple[str, torch.Tensor, int]]) -> dict[str, Any]:
+    """The histograms of these counts, by name; one transfer for each device."""
+    import torch
+
+    groups: dict[tuple[torch.device, torch.dtype], list[tuple[str, torch.Tensor, int]]] = {}
+    for each in taken:
+        groups.setdefault((each[1].device, each[1].dtype), []).append(each)
+    histograms = {}
+    for group in groups.values():
+        rows = torch.stack([vector for _, vector, _ in group]).tolist()
+        for (name, _, zeros), row in zip(group, rows, strict=True):
+            histogram = _histogram(row, zeros)
+            if histogram is not None:
+                histograms[name] = histogram
+    return histograms
+
+
+def _histogram(row: list[float], zeros: int) -> dict[str, Any] | None:
+    """The record of one histogram; None where no number counted."""
+    *counts, low, high, size = row
+    if not size:
+        return None
+    if low < high:
+        at = min(int((0.0 - low) / (high - low) * BINS), BINS - 1) if zeros else 0
+    else:  # as numpy has it: equal numbers lie in the middle of a range around them
+        counts, at, half = [0.0] * BINS, BINS // 2, max(0.5, abs(low) * 1e-6)
+        counts[at], low, high = size, low - half, high + half
+    counts[at] += zeros
+    step = high / BINS - low / BINS
+    edges = [*(low + step * number for number in range(BINS)), high]
+    return {"_type": "histogram", "values": [round(count) for count in counts], "bins": edges}
+
+
+def _what(log: Any) -> tuple[bool, bool]:
+    try:
+        return _LOGS[log]
+    except (KeyError, TypeError):
+        raise UsageError(f"watch() cannot log {log!r}", 'log is "gradients", "parameters", "all" or None') from None
+
+
+def _check_count(name: str, value: Any, least: int) -> None:
+    if not isinstance(value, int) or isinstance(value, bool) or value < least:
+        raise UsageError(f"{name} is {value!r}, it must be a whole number from {least}", f"write {name}=100")
+
+
+def _modules(models: Any) -> list[torch.nn.Module]:
+    try:
+        import torch
+    except ImportError:
+        raise needs("torch", "torch", "watch()") from None
+    several = list(models) if isinstance(models, list | tuple) else [models]
+    for model in several:
+        if not isinstance(model, torch.nn.Module):
+            raise UsageError(
+                f"watch() takes a torch.nn.Module or a list of them, not {type_name(model)}",
+                "pass the model itself: run.watch(model)",
+            )
+    return several
+
+
+def _hooked(parameter: Any, hook: Callable[[torch.Tensor], None]) -> torch.utils.hooks.RemovableHandle:
+    handle: torch.utils.hooks.RemovableHandle = parameter.register_hook(hook)
+    return handle
+
+
+def _is_recorded_by_torch(tensor: torch.Tensor) -> bool:
+    """Whether torch traces what is done now, or records it for the GPU: then nothing may be done besides."""
+    import torch
+
+    jit: Any = torch.jit
+    return bool(jit.is_tracing()) or (tensor.is_cuda and torch.cuda.is_current_stream_capturing())
