@@ -34,6 +34,8 @@ bench: ## swath beside its peers; writes the tables of benchmarks/README.md
 	$(BIN)pip install --quiet -e ".[bench]"
 	$(BIN)python benchmarks/bench_startup.py --write
 	$(BIN)python benchmarks/bench_log.py --write
+	$(BIN)python benchmarks/bench_media.py --write
+	$(BIN)python benchmarks/bench_watch.py --write
 	$(BIN)python benchmarks/bench_suggest.py --write
 	$(BIN)python benchmarks/bench_orchestration.py --write
 

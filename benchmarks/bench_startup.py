@@ -38,7 +38,8 @@ def swath() -> Figures:
     run = swath.tracking.init(project="bench")
     begun = _milliseconds(start)
     run.finish()
-    return {"import_ms": imported, "init_ms": begun, "help_ms": _help("sweep")}
+    whole = _milliseconds(start)
+    return {"import_ms": imported, "init_ms": begun, "empty_ms": whole, "help_ms": _help("sweep")}
 
 
 def wandb() -> Figures:
@@ -49,7 +50,8 @@ def wandb() -> Figures:
     run = module.init(project="bench", mode="offline", settings=module.Settings(silent=True))
     begun = _milliseconds(start)
     run.finish()
-    return {"import_ms": imported, "init_ms": begun, "help_ms": _help("wandb")}
+    whole = _milliseconds(start)
+    return {"import_ms": imported, "init_ms": begun, "empty_ms": whole, "help_ms": _help("wandb")}
 
 
 def measures(results: Any) -> list[Measure]:
@@ -60,6 +62,7 @@ def measures(results: Any) -> list[Measure]:
     return [
         measure("`import swath.tracking`; `import wandb`", "import_ms", 60),
         measure("first `init()` (wandb: offline)", "init_ms", 20),
+        measure("a run with nothing logged, from `init()` to the end of `finish()`", "empty_ms", 30),
         measure("`sweep --help`; `wandb --help`", "help_ms", 200),
     ]
 

@@ -14,6 +14,7 @@ from types import TracebackType
 from typing import Self
 
 import httpx
+import psutil
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from swath.tracking import layout
@@ -142,18 +143,24 @@ class Machine:
         self.processes.append(process)
         return process
 
-    def train(self, code: str, url: str, run_id: str = "r1", **more: str) -> tuple[str, str]:
+    def train(self, code: str, url: str) -> tuple[str, str]:
         """What a program prints to stdout and stderr; it must end well."""
-        process = self.start(code, url, run_id, **more)
-        return ended(process)
+        return ended(self.start(code, url))
 
     def folder(self, run_id: str = "r1") -> Path:
         return self.root / "runs" / run_id
+
+    def detached(self, run_id: str = "r1") -> list[psutil.Process]:
+        """The shippers of a run that are processes of their own."""
+        found = psutil.process_iter(["cmdline"])
+        return [process for process in found if str(self.folder(run_id)) in (process.info["cmdline"] or [])]
 
     def end(self) -> None:
         for process in self.processes:
             process.kill()
             process.communicate()
+        for shipper in self.detached():
+            shipper.kill()
 
 
 def ended(process: subprocess.Popen[str], said: str = "") -> tuple[str, str]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import signal
 import socket
 import subprocess
@@ -12,7 +13,11 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
 from tests.integration.shipped import (
+    DEADLINE_S,
     TOKEN,
     Machine,
     ServerProcess,
@@ -33,6 +38,7 @@ from swath.tracking.frames import HEADER_SIZE
 from swath.tracking.history import read_history
 from swath.tracking.records import Finish, Header, Row, Saved
 from swath.tracking.runlog import LogWriter
+from swath.tracking.server import ServerThread, create_app
 from swath.tracking.shipping import Shipper, Synced, sync
 
 NO_SERVER = "http://127.0.0.1:1"
@@ -126,7 +132,6 @@ def test_a_server_that_is_killed_and_comes_back_loses_no_row_and_has_none_twice(
         say(training)
         if part < 5:
             server.start()
-    assert numbers(server.root / "runs/r1") != list(range(3000)) or same(machine, server.root)
     server.start()
     assert ended(training)[0] == "finished True True\n"
     assert same(machine, server.root)
@@ -146,10 +151,12 @@ def test_without_a_server_finish_returns_and_a_process_of_its_own_delivers_when_
     assert out == "finished False True\n"
     assert err.count("is not delivered") == 1
     assert str(machine.folder()) in err
-    assert not RunLock(machine.folder()).acquire() or not server.root.joinpath("runs").exists()
+    (shipper,) = machine.detached()
+    assert os.getsid(shipper.pid) == shipper.pid  # what ends the training's session or group does not end it
+    assert all(word not in TOKEN and word != server.url for word in shipper.cmdline())
     server.start()
     wait_for(lambda: same(machine, server.root))
-    wait_for((machine.folder() / MARKER).exists)
+    wait_for(lambda: not machine.detached())
     assert states(sync(machine.root, server.url, TOKEN)) == {"r1": "already"}
 
 
@@ -159,20 +166,21 @@ def test_a_server_that_takes_a_connection_and_says_nothing_holds_nobody_up(machi
         out, _ = machine.train("run.log({'n': 1})\nfinish(0.5)", url)
         assert out.startswith("finished False")
     assert numbers(machine.folder()) == [1]
-    wait_for(lambda: _free(machine.folder()))  # its process of its own waits for a server that is gone: not for ever
+    assert len(machine.detached()) == 1
 
 
-def _free(folder: Path) -> bool:
-    """End the detached shipper, found by the lock that it holds."""
-    lock = RunLock(folder)
-    if lock.acquire():
-        lock.release()
-        return True
-    inode = os.stat(folder / "shipping.lock").st_ino
-    for line in Path("/proc/locks").read_text().splitlines():
-        if line.split()[5].endswith(f":{inode}"):
-            os.kill(int(line.split()[4]), signal.SIGKILL)
-    return False
+def test_an_impatient_ctrl_c_leaves_the_rest_to_a_process_of_its_own(machine: Machine, server: ServerProcess) -> None:
+    server.start()
+    server.kill()
+    training = machine.start("run.log({'n': 1})\nrun.finish()\nprint('waits', flush=True)\nfinish(300)", server.url)
+    assert heard(training) == "waits"
+    wait_for((machine.folder() / "shipping.lock").exists)
+    training.send_signal(signal.SIGINT)
+    training.communicate(timeout=DEADLINE_S)
+    assert len(machine.detached()) == 1
+    server.start()
+    wait_for(lambda: not machine.detached())
+    assert same(machine, server.root)
 
 
 def test_a_training_that_is_killed_is_delivered_by_a_later_sync(machine: Machine, store: Store) -> None:
@@ -365,9 +373,35 @@ def test_a_wrong_token_is_said_and_training_goes_on(machine: Machine, store: Sto
         sync(machine.root, store.server.url, "wrong")
 
 
-def test_sync_says_that_there_is_no_server_or_none_of_ours(
-    tmp_path: Path, store: Store, monkeypatch: pytest.MonkeyPatch
-) -> None:
+@pytest.mark.parametrize("url", ["no address", NO_SERVER])
+def test_a_shipper_never_raises_into_the_training(tmp_path: Path, url: str) -> None:
+    """Whatever the address, and with the run's folder gone."""
+    folder = written(tmp_path / "local", "r1", 3)
+    shipper = Shipper(folder, url, TOKEN, interval_s=0.01)
+
+    def trained() -> bool:
+        shipper.start()
+        wait_for(lambda: shipper.trouble is not None)
+        shutil.rmtree(tmp_path / "local")
+        return shipper.close(0.1)
+
+    with pytest.warns(RuntimeWarning, match="is not delivered"):
+        assert not trained()
+
+
+def test_a_server_of_another_kind_is_told_from_ours(tmp_path: Path) -> None:
+    async def hello(request: Request) -> Response:
+        return Response("hello")
+
+    written(tmp_path / "local", "r1", 3)
+    with (
+        ServerThread(create_app("", [Route("/{path:path}", hello)])) as server,
+        pytest.raises(UsageError, match="does not answer as a swath server"),
+    ):
+        sync(tmp_path / "local", server.url)
+
+
+def test_sync_says_that_there_is_no_server(tmp_path: Path, store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
     written(tmp_path / "local", "r1", 3)
     with pytest.raises(UsageError, match="no address"):
         sync(tmp_path / "local", "localhost:80", TOKEN)
@@ -405,8 +439,11 @@ def test_a_log_that_lost_its_end_and_went_on_otherwise_overwrites_nothing(tmp_pa
     assert result.state == "refused"
     assert "another end of 0001.log" in result.error
     assert segments_of(store.root / "runs/r1") == before
+    shipper = Shipper(folder, store.server.url, TOKEN)
     with pytest.raises(StoreCorrupt):
-        Shipper(folder, store.server.url, TOKEN).ship_once()
+        shipper.ship_once()
+    with pytest.warns(RuntimeWarning, match="another end"):
+        assert not shipper.close(60)
 
 
 def test_a_server_that_lost_a_part_gets_it_again(tmp_path: Path, store: Store) -> None:

@@ -6,6 +6,7 @@ import contextlib
 import gc
 import logging
 import os
+import shutil
 import signal
 import tempfile
 from collections import Counter
@@ -30,7 +31,8 @@ from swath.agents.protocol import (
     TrialSource,
     Wait,
 )
-from swath.agents.pulse import Pulse, Shipment, loads
+from swath.agents.pulse import Pulse
+from swath.agents.shipment import Shipment, loads
 from swath.agents.task import TaskError
 from swath.tracking.clock import SYSTEM_CLOCK, Clock
 from swath.tracking.context import TrialContext
@@ -270,6 +272,7 @@ class Agent:
 
     def _put_away(self, run_dir: Path, attempt: int) -> None:
         """Delivered logs are not kept. The folder is, for the next trial: to remove one costs more than its log."""
+        shutil.rmtree(run_dir / "blobs", ignore_errors=True)
         if strays.clear(run_dir, f"{attempt:04d}"):
             self._drop_spare()
             self._spare = run_dir
@@ -289,6 +292,7 @@ class Agent:
     def _deliver_all_but_last(self, lease: Lease, shipment: Shipment) -> list[Chunk] | None:
         """Report what does not fit one call; the last load is left for `finish`. None when the lease was lost."""
         pending = list(loads(shipment.pending()))
+        self._patiently(partial(shipment.keep_blobs, self._source))
         for load in pending[:-1]:
             try:
                 self._patiently(partial(self._source.report, lease, load))

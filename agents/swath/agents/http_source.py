@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Sequence
+from pathlib import Path
 from types import TracebackType
 from typing import Any, Self, cast
 
@@ -33,6 +34,7 @@ class HttpSource:
         self, url: str, token: str, sweep_id: str, *, deadline_s: float = 10.0, answer_s: float = 30.0
     ) -> None:
         self.url = _checked(url)
+        self._token = token
         self._urls = {verb: httpx.URL(self.url + wire.path_of(sweep_id, verb)) for verb in wire.VERBS}
         self._headers = {
             "Host": self._urls["join"].netloc.decode(),
@@ -59,6 +61,13 @@ class HttpSource:
         self, lease: Lease, outcome: Outcome, chunks: Sequence[Chunk], request: str | None = None
     ) -> Offer | None:
         return cast("Offer | None", self._ask("finish", wire.Finish(lease, outcome, tuple(chunks), request)))
+
+    def keep(self, digest: str, path: Path) -> None:
+        from swath.tracking.client import Client
+        from swath.tracking.delivery import BlobDelivery
+
+        with Client(self.url, self._token, deadline_s=self._deadline_s, ended=self._closed) as client:
+            BlobDelivery(client).send(digest, path)
 
     def leave(self, agent_id: str, reason: str) -> None:
         self._ask("leave", wire.Leave(agent_id, reason))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any, Literal, Protocol
 
 import msgspec
@@ -162,6 +163,10 @@ class TrialSource(Protocol):
         Said again after a lost answer it changes nothing and answers the same. Raises `LeaseLost` when another attempt
         owns the trial or it was ended otherwise meanwhile.
         """
+        ...
+
+    def keep(self, digest: str, path: Path) -> None:
+        """Keep the file at `path`, which has this SHA-256, among the store's blobs; before a report that names it."""
         ...
 
     def leave(self, agent_id: str, reason: str) -> None:

@@ -10,73 +10,22 @@ import logging
 import os
 import select
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from swath.agents.executors.base import Execution
 from swath.agents.protocol import Chunk, Job, Lease, TrialSource, Verdict
+from swath.agents.shipment import Shipment, loads
 from swath.tracking.clock import Clock
 from swath.tracking.errors import LeaseLost, RetryLater
-from swath.tracking.frames import HEADER_SIZE
-from swath.tracking.runlog import read_from
 
 logger = logging.getLogger("swath.agents")
 
 #: Between two looks at the logs of a running trial, where reports can stop it early and where they cannot.
 EAGER_S = 0.05
 EASY_S = 0.25
-#: Bytes of one report.
-MOST_BYTES = 4 * 1024 * 1024
 _FIRST_PAUSE_S = 0.1
 _LONGEST_PAUSE_S = 5.0
-
-
-class Shipment:
-    """What of one attempt's segments was delivered, and what is new."""
-
-    def __init__(self, run_dir: Path, attempt: int) -> None:
-        self._run_dir = str(run_dir)
-        self._prefix = f"{attempt:04d}"
-        self._delivered: dict[str, int] = {}
-
-    def pending(self) -> list[Chunk]:
-        """The bytes that are new since the last `delivered`, in chunks of at most `MOST_BYTES`."""
-        return [chunk for name in self._segments() for chunk in self._new_in(name)]
-
-    def delivered(self, chunks: Sequence[Chunk]) -> None:
-        for chunk in chunks:
-            self._delivered[chunk.segment] = chunk.offset + len(chunk.data)
-
-    def _segments(self) -> list[str]:
-        try:
-            names = os.listdir(self._run_dir)
-        except FileNotFoundError:
-            return []
-        prefix = self._prefix
-        after = len(prefix)
-        return sorted(
-            name for name in names if name.startswith(prefix) and name.endswith(".log") and name[after] in ".-"
-        )
-
-    def _new_in(self, name: str) -> Iterator[Chunk]:
-        offset = self._delivered.get(name, HEADER_SIZE)
-        data = read_from(f"{self._run_dir}/{name}", offset)
-        for start in range(0, len(data), MOST_BYTES):
-            yield Chunk(name, offset + start, data[start : start + MOST_BYTES])
-
-
-def loads(chunks: Sequence[Chunk]) -> Iterator[list[Chunk]]:
-    """`chunks` in groups that fit one report each."""
-    load: list[Chunk] = []
-    size = 0
-    for chunk in chunks:
-        if load and size + len(chunk.data) > MOST_BYTES:
-            yield load
-            load, size = [], 0
-        load.append(chunk)
-        size += len(chunk.data)
-    if load:
-        yield load
 
 
 class Beat:
@@ -179,6 +128,7 @@ class Pulse:
             return
         self._delivering_in = threading.get_ident()
         try:
+            beat.shipment.keep_blobs(self._source)
             for load in list(loads(chunks)) or [[]]:
                 self._report(beat, load)
             beat.pause = 0.0

@@ -31,6 +31,7 @@ from swath.sweeps.plan import Plan
 from swath.sweeps.states import ENDED, SweepState, TrialState, check_trial_move
 from swath.sweeps.step import Step, change
 from swath.tracking import layout
+from swath.tracking.blobs import Blobs
 from swath.tracking.clock import Clock
 from swath.tracking.errors import LeaseLost, NotFound, UsageError
 from swath.tracking.runlog import write_at
@@ -69,6 +70,7 @@ class Controller:
         self._lock = threading.RLock()
         self._plan: Plan | None = None
         self._last: Step | None = None
+        self._blobs = Blobs(root / "blobs")
         self._joined: set[str] = set()
 
     def join(self, agent: AgentInfo) -> Job:
@@ -114,6 +116,11 @@ class Controller:
                 taken = intake.take(step, trial, chunks, final=True)
                 endings.end(step, replace(taken.trial, closed=closed), taken.run, outcome)
             return None if request is None else self._offer(step, lease.agent_id, request)
+
+    def keep(self, digest: str, path: Path) -> None:
+        kept = self._blobs.put_file(path)
+        if kept != digest:
+            raise UsageError(f"{path} holds other bytes than {digest}", "name the file by the SHA-256 of its bytes")
 
     def leave(self, agent_id: str, reason: str) -> None:
         with self._step() as step:

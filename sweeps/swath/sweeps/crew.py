@@ -97,12 +97,11 @@ def _ray_fleet(workspace: Workspace, sweep_id: str, asked: SpecResources, wanted
     """Agents on Ray, and the server that they ask: reachable from other machines only for a cluster."""
     from swath.agents.launchers.ray import RayLauncher, Resources, advertise_host
     from swath.agents.launchers.ray_actor import ActorSettings
-    from swath.sweeps.routes import sweep_routes
     from swath.tracking.server import ServerThread, create_app
 
     token = secrets.token_urlsafe(24)
     host = advertise_host(wanted.address)
-    app = create_app(token, sweep_routes(lambda name: workspace.source(name, remote=True)))
+    app = create_app(token, workspace.routes())
     server = ServerThread(app, "127.0.0.1" if wanted.address is None else "0.0.0.0")
     server.start()
     settings = ActorSettings(server.url_at(host), token, sweep_id, wanted.executor, os.getcwd())

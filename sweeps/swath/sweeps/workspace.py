@@ -11,6 +11,7 @@ from contextlib import contextmanager
 from difflib import get_close_matches
 from pathlib import Path
 from types import TracebackType
+from typing import TYPE_CHECKING
 
 import msgspec
 import sqlalchemy as sa
@@ -35,6 +36,9 @@ from swath.tracking.store import Database, RunRow, runs
 from swath.tracking.store.jsontext import from_json
 from swath.tracking.store.runs import Event
 from swath.tracking.store.tables import MIGRATIONS
+
+if TYPE_CHECKING:
+    from starlette.routing import BaseRoute
 
 replace = msgspec.structs.replace
 _TRIALS = Trials(ledger.trial_runs, ledger.is_trial)
@@ -201,6 +205,17 @@ class Workspace:
                 AgentView(a.id, a.name, a.host, a.pid, a.kind, a.state, a.seen, running.get(a.id))
                 for a in ledger.agents_of(connection, sweep_id)
             ]
+
+    def routes(self) -> list[BaseRoute]:
+        """What a server of this store answers: agents of its sweeps, and runs outside them that are shipped here."""
+        from swath.sweeps.routes import sweep_routes
+        from swath.tracking.server.run_routes import run_routes
+
+        def owns(connection: sa.Connection, sweep_id: str) -> bool:
+            return ledger.get_sweep(connection, sweep_id) is not None
+
+        agents = sweep_routes(lambda name: self.source(name, remote=True), self._clock)
+        return [*agents, *run_routes(self.root, self._database, _TRIALS, owns, self._clock)]
 
     def events(self, sweep_id: str, after: int = 0, limit: int = 1000) -> list[EventView]:
         """The sweep's events with an id above `after`, oldest first."""

@@ -54,7 +54,8 @@ def test_a_log_that_is_read_in_pieces_gives_the_same_rows(home: Path, size: int)
     rows = [{"a": number, "b": 2 * number} for number in range(200)]
     folder = log_rows("r1", rows, home)
     data = read_from(folder / "0001.log", 0)
-    run, found, start, end = RunRow(id="r1"), [], 0, 0
+    found: list[Row] = []
+    run, start, end = RunRow(id="r1"), 0, 0
     while start < len(data):
         end = max(start, end) + size
         applied = fold(run, "0001.log", HEADER_SIZE + start, data[start:end], False, lambda: folder)

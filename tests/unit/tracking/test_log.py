@@ -251,3 +251,26 @@ def test_summary_records_are_written_for_what_the_user_sets_only() -> None:
         assert run.summary.as_dict() == {"loss": 3.0, "best": 1.0}
     records = read_records(folder(run))
     assert [record.values for record in records if isinstance(record, Summary)] == [{"best": 1.0}]
+
+
+def test_a_row_that_belongs_into_a_file_is_refused_and_nothing_of_it_is_written(home: Path) -> None:
+    with tracking.init(id="r1") as run:
+        run.log({"small": 1})
+        with pytest.raises(UsageError, match=r"'text'.*up to 17") as caught:
+            run.log({"small": 2, "text": "a" * 20_000_000})
+        assert "save" in caught.value.hint
+        run.log({f"metric/{number}": number for number in range(10_000)})
+    rows = read_history(home / ".swath" / "runs" / "r1")
+    assert [len(row.values) for row in rows] == [1, 10_000]
+
+
+def test_a_clock_that_goes_backwards_changes_no_order(home: Path) -> None:
+    times = iter([500.0, 400.0, 300.0, 200.0, 100.0])
+    with tracking.init(id="r1") as run:
+        recorder = run._recorder
+        assert recorder is not None
+        recorder._now = lambda: next(times)
+        for number in range(5):
+            run.log({"n": number})
+        recorder._now = lambda: 0.0
+    assert [row.values["n"] for row in read_history(home / ".swath" / "runs" / "r1")] == list(range(5))

@@ -157,7 +157,7 @@ def test_a_run_that_is_not_here_has_no_segments(served: Served) -> None:
     assert not served.files()
 
 
-BAD = [
+BAD: list[tuple[str, str, int | str]] = [
     ("..", "0001.log", 4096),
     ("%2e%2e", "0001.log", 4096),
     ("..%2f..%2fx", "0001.log", 4096),
@@ -201,6 +201,14 @@ def test_bytes_that_are_no_log_do_no_harm(served: Served, tmp_path: Path) -> Non
     assert served.put(data) == HEADER_SIZE + len(data)
     assert served.run().rows == 20  # type: ignore[union-attr]
     assert served.run("bad") is None
+
+
+def test_a_disk_that_refuses_is_told_as_what_may_pass(served: Served, tmp_path: Path) -> None:
+    served.root.mkdir(exist_ok=True)
+    for name in ("runs", "blobs"):
+        (served.root / name).write_text("in the way")
+    assert served.put(log_of(tmp_path, opening())) == (507, "StoreFull")
+    assert served.put_blob(hashlib.sha256(b"x").hexdigest(), b"x") == (507, "StoreFull")
 
 
 def test_trials_of_the_servers_own_sweeps_are_left_to_their_agents(served: Served, tmp_path: Path) -> None:

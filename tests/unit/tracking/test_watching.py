@@ -133,8 +133,8 @@ COUNTERS = pytest.mark.parametrize("counter", [counted_here, counted_there])
 
 
 def numbers_of(counter: Callable[[Any], Any], tensor: Any) -> tuple[list[int], float, float, int]:
-    *counts, low, high, size = counter(tensor.reshape(-1)).tolist()
-    return [round(count) for count in counts], low, high, round(size)
+    *counts, low, high, size = list(counter(tensor.reshape(-1)))
+    return [round(float(count)) for count in counts], float(low), float(high), round(float(size))
 
 
 @COUNTERS

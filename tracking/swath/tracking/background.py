@@ -30,6 +30,13 @@ TICK_S = 1.0
 _FILES_EVERY = 10
 
 
+def side_thread(name: str, work: Callable[[], None]) -> threading.Thread:
+    """A thread beside the training that does one thing, started; `RuntimeError` at the end of the interpreter."""
+    thread = threading.Thread(target=work, name=name, daemon=True)
+    thread.start()
+    return thread
+
+
 class Followed:
     """A run under care. `known`: what was found out is recorded."""
 

@@ -15,7 +15,8 @@ from swath.tracking import layout, records
 from swath.tracking.apply import applied_to, fold
 from swath.tracking.clock import Clock
 from swath.tracking.errors import StoreCorrupt
-from swath.tracking.frames import HEADER_SIZE, decode
+from swath.tracking.frames import FRAME, HEADER_SIZE, decode
+from swath.tracking.host import this_host
 from swath.tracking.liveness import is_gone
 from swath.tracking.runlog import read_from
 from swath.tracking.store import Database, RunRow, runs
@@ -26,12 +27,15 @@ replace = msgspec.structs.replace
 
 #: Ends that were found out here, not read in the log: they hold until the log says more.
 _GUESSED = ("lost", "damaged")
+#: A run is sampled every few seconds; one of another machine that was silent for so many seconds counts as lost.
+SILENT_S = 600.0
 _AGENT = "agent"
 #: So many runs are taken over in one transaction, and it holds the store's write lock no longer than that.
 _BATCH = 100
 _HOLD_S = 0.05
-#: The header of a run is the first record of its segment.
-_OPENING = 64 * 1024
+#: The header of a run is the first record of its segment; notes may make it long.
+_OPENING = 4 * 1024
+_MOST_OPENING = 16 * 1024 * 1024
 
 
 class Trials(NamedTuple):
@@ -60,8 +64,9 @@ def trials_by_log(root: Path) -> Trials:
 def take_over_runs(database: Database, root: Path, clock: Clock, trials: Trials) -> int:
     """Apply what is new in the logs of runs that are no trials; how many runs changed.
 
-    A run whose process is gone without a recorded end becomes `lost`, or `damaged` when its log cannot be read. One
-    that was resumed is running again. Trouble with one run's files is noted, and the others are taken over.
+    A run whose process is gone without a recorded end becomes `lost`, `preempted` when it said that it would be, or
+    `damaged` when its log cannot be read. One that was resumed is running again. Trouble with one run's files is noted,
+    and the others are taken over.
     """
     folder = root / "runs"
     if not folder.is_dir():
@@ -141,14 +146,25 @@ def _of_a_sweep(path: Path) -> bool:
     if any(layout.writer_of(segment.name) == _AGENT for segment in segments):
         return True
     for segment in segments:
-        try:
-            found = decode(read_from(segment, 0)[:_OPENING], final=True)[0]
-        except (StoreCorrupt, OSError):
-            continue
-        opening = next((record for record in found if isinstance(record, records.Header)), None)
+        opening = _opening(segment)
         if opening is not None:
             return bool(opening.sweep_id)
     return False
+
+
+def _opening(segment: Path) -> records.Header | None:
+    """The header that a segment begins with; None where it begins with something else, or is damaged there."""
+    try:
+        with segment.open("rb") as file:
+            file.seek(HEADER_SIZE)
+            data = file.read(_OPENING)
+            length = FRAME.unpack_from(data)[0] if len(data) >= FRAME.size else 0
+            missing = FRAME.size + length - len(data)
+            data += file.read(min(missing, _MOST_OPENING)) if missing > 0 else b""
+    except OSError:
+        return None
+    found = decode(data[: FRAME.size + length])[0]
+    return found[0] if found and isinstance(found[0], records.Header) else None
 
 
 def _take_over_or_warn(connection: sa.Connection, path: Path, clock: Clock, trials: Trials) -> bool:
@@ -167,7 +183,7 @@ def _take_over(connection: sa.Connection, path: Path, clock: Clock, trials: Tria
     if trials.has(connection, path.name):
         return False
     known = runs.get(connection, path.name)
-    run = _brought_up(known or RunRow(id=path.name, name=path.name), path)
+    run = _brought_up(known or RunRow(id=path.name, name=path.name), path, clock.now())
     if run == known or (known is None and not run.applied and not run.error):
         return False
     (runs.insert if known is None else runs.update)(connection, run)
@@ -176,15 +192,15 @@ def _take_over(connection: sa.Connection, path: Path, clock: Clock, trials: Tria
     return True
 
 
-def _brought_up(run: RunRow, path: Path) -> RunRow:
+def _brought_up(run: RunRow, path: Path, now: float) -> RunRow:
     """The run after all that its log holds; what a damaged frame hides is read when nobody writes any more."""
     if run.state in _GUESSED:
         run = replace(run, state="running", ended=None, error="")
     segments = layout.segments(path)
     run, fault, rest = _folded(run, path, segments, final=False)
-    if run.ended is not None and not fault and not rest:
+    if run.created and run.ended is not None and not fault and not rest:
         return run
-    gone = not run.pid or is_gone(run.host, run.pid, run.updated)
+    gone = not run.pid or is_gone(run.host, run.pid, run.updated) or _is_silent(run, now)
     if gone:
         run, fault, _ = _folded(run, path, segments, final=True)
     if fault:
@@ -192,8 +208,14 @@ def _brought_up(run: RunRow, path: Path) -> RunRow:
     if not run.created:
         run = replace(run, created=path.stat().st_mtime)
     if run.ended is None and gone and (fault or run.pid):
-        run = replace(run, state="damaged" if fault else "lost", ended=run.updated or run.created)
+        state = "damaged" if fault else "preempted" if run.state == "preempting" else "lost"
+        run = replace(run, state=state, ended=run.updated or run.created)
     return run
+
+
+def _is_silent(run: RunRow, now: float) -> bool:
+    """Whether a run of another machine was not heard of for long: the machine may be gone, and nobody there tells."""
+    return run.host != this_host() and now - run.updated > SILENT_S
 
 
 def _folded(run: RunRow, path: Path, segments: Sequence[Path], final: bool) -> tuple[RunRow, str, bool]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Collection, Mapping
+from pathlib import Path
 from types import TracebackType
 from typing import NamedTuple, Self
 
@@ -26,7 +27,7 @@ class Answer(NamedTuple):
 
 
 class Client:
-    """Asks the server at `url`, from one thread at a time; every question must be one that can be repeated.
+    """Asks the server at `url`, from any number of threads; every question must be one that can be repeated.
 
     One that is not answered (no connection, a timeout, a status of 5xx) is asked again after pauses of growing
     random length up to `longest_pause_s`, for `deadline_s` seconds (None: for ever) or until `ended` is set; then
@@ -47,7 +48,7 @@ class Client:
         answer_s: float = 30.0,
     ) -> None:
         self.url = checked_url(url)
-        self._headers = {"Authorization": f"Bearer {token}"} if token else {}
+        self._headers = {b"Authorization": f"Bearer {token.strip()}".encode()} if token else {}
         self._extensions = {"timeout": {"connect": CONNECT_S, "read": answer_s, "write": answer_s, "pool": answer_s}}
         # The transport without a client around it: cookies, redirects and proxies are of no use here.
         self._transport = httpx.HTTPTransport(trust_env=False, limits=httpx.Limits(keepalive_expiry=KEEP_ALIVE_S))
@@ -80,6 +81,13 @@ class Client:
         except _Unanswered as failure:
             raise failure.error from failure.__cause__
 
+    def fetch(self, method: str, path: str, target: Path, *, content: bytes = b"") -> None:
+        """Write what a request is answered with to the file `target`, a block at a time; a new try begins it anew."""
+        try:
+            self._retrying.copy()(self._once, method, path, None, content, (), target)
+        except _Unanswered as failure:
+            raise failure.error from failure.__cause__
+
     def close(self) -> None:
         """End the connections."""
         self._transport.close()
@@ -93,7 +101,13 @@ class Client:
         self.close()
 
     def _once(
-        self, method: str, path: str, query: Mapping[str, str | int] | None, content: bytes, accept: Collection[int]
+        self,
+        method: str,
+        path: str,
+        query: Mapping[str, str | int] | None,
+        content: bytes,
+        accept: Collection[int],
+        target: Path | None = None,
     ) -> Answer:
         request = httpx.Request(
             method,
@@ -103,7 +117,7 @@ class Client:
             content=content or None,
             extensions=self._extensions,
         )
-        answer = self._send(request)
+        answer = self._send(request, target)
         if answer.status < 300 or answer.status in accept:
             return answer
         error = error_of(answer.status, answer.content, self.url)
@@ -111,11 +125,15 @@ class Client:
             raise _Unanswered(error)
         raise error
 
-    def _send(self, request: httpx.Request) -> Answer:
+    def _send(self, request: httpx.Request, target: Path | None) -> Answer:
         try:
             response = self._transport.handle_request(request)
             try:
-                return Answer(response.status_code, response.headers, response.read())
+                if target is None or response.status_code >= 300:
+                    return Answer(response.status_code, response.headers, response.read())
+                with target.open("wb") as file:
+                    file.writelines(response.iter_raw())
+                return Answer(response.status_code, response.headers, b"")
             finally:
                 response.close()
         except httpx.TransportError as error:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import warnings
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -11,6 +12,7 @@ from swath.tracking import layout
 from swath.tracking import records as kinds
 from swath.tracking.blobs import Blobs
 from swath.tracking.clock import Clock
+from swath.tracking.context import is_captured
 from swath.tracking.errors import UsageError
 from swath.tracking.identity import Identity
 from swath.tracking.runfiles import RunFiles
@@ -20,6 +22,7 @@ if TYPE_CHECKING:
     from datetime import timedelta
 
     from swath.tracking.alerts import AlertLevel, Alerts
+    from swath.tracking.shipping import Shipper
     from swath.tracking.watching import Watcher
 
 
@@ -35,6 +38,7 @@ class Companions(Identity):
         self._files: RunFiles | None = None
         self._alerts: Alerts | None = None
         self._watcher: Watcher | None = None
+        self._shipper: Shipper | None = None
 
     def attach(self, values: dict[str, Any]) -> None:
         raise NotImplementedError
@@ -148,6 +152,27 @@ class Companions(Identity):
             self._watcher.unwatch(None)
         if self._alerts is not None:
             self._alerts.close()
+
+    def _begin_shipping(self) -> None:
+        """Deliver the run to the server, where one is set and the run is no trial's, which its agent reports."""
+        url = self.settings.url
+        if not url or self.sweep_id or self.mode not in ("online", "shared") or self._run_dir is None or is_captured():
+            return
+        from swath.tracking.shipping import Shipper
+
+        self._shipper = Shipper(self._run_dir, url, self.settings.token or "", self.clock)
+        self._shipper.start()
+
+    def _end_shipping(self, patience_s: float) -> None:
+        if self._shipper is None or self._shipper.finish(patience_s):
+            return
+        why = f": {self._shipper.trouble}" if self._shipper.trouble else ""
+        warnings.warn(
+            f"run {self.id} is not at {self.settings.url} yet{why}. It is whole in {self._run_dir}, "
+            "and what is missing is sent when the server can be reached",
+            RuntimeWarning,
+            stacklevel=4,
+        )
 
     def _media(self, value: Any) -> dict[str, Any] | None:
         """The record of a value that is media, once its bytes are kept; None for any other value."""

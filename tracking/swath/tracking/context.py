@@ -76,6 +76,13 @@ class Entered:
 
 #: The folder that takes the place of every `.swath` while a test suite captures runs.
 CAPTURED: ContextVar[Path | None] = ContextVar("swath_capture", default=None)
+
+
+def is_captured() -> bool:
+    """Whether runs are captured here."""
+    return CAPTURED.get() is not None
+
+
 ENTERED: ContextVar[Entered | None] = ContextVar("swath_trial", default=None)
 
 

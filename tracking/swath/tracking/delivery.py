@@ -39,24 +39,23 @@ class Delivery:
     """What the server has of one run, and the sending of the rest. The folder is only read; one thread at a time."""
 
     def __init__(self, run_dir: Path, client: Client) -> None:
-        self.sent = 0
         self._run_dir = run_dir
         self._client = client
         self._path = f"/v1/runs/{run_dir.name}/segments"
         self._blobs = Blobs(layout.blobs_dir(run_dir))
-        self._delivered: set[str] = set()
+        self._blob_delivery = BlobDelivery(client)
+        self._sent = 0
         self._feeds: dict[str, _Feed] = {}
         self._ends: dict[str, int] | None = None
 
+    @property
+    def sent(self) -> int:
+        """How many bytes were sent, of segments and blobs."""
+        return self._sent + self._blob_delivery.sent
+
     def begin(self) -> None:
         """Ask the server what it has."""
-        answer = self._client.ask("GET", self._path)
-        try:
-            self._ends = msgspec.json.decode(answer.content, type=dict[str, int])
-        except msgspec.MsgspecError as error:
-            raise UsageError(
-                f"{self._client.url} does not answer as a swath server: {error}", "check the URL"
-            ) from None
+        self._ends = self._numbers(self._client.ask("GET", self._path).content)
 
     def ship(self) -> None:
         """Send what is new of every segment. One that cannot be sent is raised after the others were."""
@@ -100,7 +99,7 @@ class Delivery:
             if not data:
                 return
             for digest in digests_in(window):
-                self._ship_blob(digest)
+                self._blob_delivery.send_all(digest, self._blobs)
             try:
                 end = self._put(feed.remote, feed.agreed, data)
                 feed.agreed = min(end, feed.agreed + len(data))
@@ -109,8 +108,15 @@ class Delivery:
 
     def _put(self, remote: str, offset: int, data: bytes) -> int:
         answer = self._client.ask("PUT", f"{self._path}/{remote}", query={"offset": offset}, content=data)
-        self.sent += len(data)
-        return int(msgspec.json.decode(answer.content, type=dict[str, int])["end"])
+        self._sent += len(data)
+        return self._numbers(answer.content).get("end", offset)
+
+    def _numbers(self, answer: bytes) -> dict[str, int]:
+        try:
+            return msgspec.json.decode(answer, type=dict[str, int])
+        except msgspec.MsgspecError as error:
+            told = f"{self._client.url} does not answer as a swath server: {error}"
+            raise UsageError(told, "check the URL") from None
 
     def _end_there(self, remote: str) -> int:
         return (self._ends or {}).get(remote, HEADER_SIZE)
@@ -142,21 +148,31 @@ class Delivery:
             return False
         return True
 
-    def _ship_blob(self, digest: str) -> None:
+
+class BlobDelivery:
+    """Sends blobs, each once. One thread at a time."""
+
+    def __init__(self, client: Client) -> None:
+        self.sent = 0
+        self._client = client
+        self._delivered: set[str] = set()
+
+    def send_all(self, digest: str, blobs: Blobs) -> None:
         """Send a blob, and those it speaks of before; nothing when it is none, or is there already."""
-        path = self._blobs.path(digest)
+        path = blobs.path(digest)
         if digest in self._delivered or not path.exists():
             return
         self._delivered.add(digest)  # before those in it: whatever they say, this ends
         try:
             for inner in digests_in_blob(path):
-                self._ship_blob(inner)
-            self._send_blob(digest, path)
+                self.send_all(inner, blobs)
+            self.send(digest, path)
         except BaseException:
             self._delivered.discard(digest)
             raise
 
-    def _send_blob(self, digest: str, path: Path) -> None:
+    def send(self, digest: str, path: Path) -> None:
+        """Send the file at `path` as the blob of that digest."""
         where = f"/v1/blobs/{digest}"
         refused = 0
         fault = UsageError("")

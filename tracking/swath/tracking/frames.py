@@ -18,7 +18,8 @@ HEADER_SIZE = 4096
 FRAME = struct.Struct("<II")
 #: A longer record of names is not looked for at its place.
 _MAX_KEYS = 1024 * 1024
-_RECORD_START = re.compile(rb"(?=[\x91-\x9f][\x00-\x7f])")  # an array that begins with a small int
+#: A short or a longer array that begins with a small int.
+_RECORD_START = re.compile(rb"(?=(?:[\x91-\x9f]|\xdc..)[\x00-\x7f])", re.DOTALL)
 _DECODER: msgspec.msgpack.Decoder[AnyRecord] = msgspec.msgpack.Decoder(AnyRecord)
 
 

@@ -18,7 +18,7 @@ from swath.tracking.console import Console
 from swath.tracking.encoding import plain_row, to_plain_dict, type_name
 from swath.tracking.errors import TrialStopped, UsageError
 from swath.tracking.frames import decode
-from swath.tracking.history import rows_that_count
+from swath.tracking.history import read_records, rows_that_count
 from swath.tracking.metrics import Summarizer
 from swath.tracking.recorder import Recorder
 from swath.tracking.runconfig import Config, merged
@@ -28,6 +28,9 @@ from swath.tracking.settings import Settings
 
 OnRow = Callable[[dict[str, Any]], None]
 
+#: How long `finish` waits for what is not delivered to the server yet, in seconds; the rest is sent afterwards.
+_PATIENCE_S = 10.0
+_HURRIED_S = 3.0
 _PLAIN_NAME = re.compile(r"[A-Za-z0-9_./]+")
 
 
@@ -50,7 +53,9 @@ class Run(Companions):
         super().__init__(header, run_dir, clock, settings)
         self._on_row = on_row
         self.is_global = is_global
-        self._recorder = None if run_dir is None else Recorder(run_dir, header.attempt, clock)
+        self._recorder = (
+            None if run_dir is None else Recorder(run_dir, header.attempt, clock, shared=header.mode == "shared")
+        )
         self._console: Console | None = None
         self._step = 0
         self._pending: tuple[int, dict[str, Any]] | None = None
@@ -71,15 +76,20 @@ class Run(Companions):
         recorder = self._recorder
         values = to_plain_dict(config, lenient=True)
         if recorder is not None:
+            earlier: list[kinds.AnyRecord] = []
             if not recorder.open() and recorder.main:
-                values = merged(self._restore(recorder.path), values)
+                earlier = read_records(recorder.path.parent, self.attempt)
+                values = merged(self._restore(earlier, decode(read_from(recorder.path, 0), final=True)[0]), values)
+            self._inherit(earlier)
             self._config = Config(values, self._record_config, to_plain_dict(locked, lenient=True))
             whole = self._config.as_dict()
             recorder.begin([self._header, kinds.Config(whole)] if whole else [self._header])
+            self._begin_shipping()
             if console:
                 self._console = Console(recorder.output)
                 self._console.start()
         else:
+            self._inherit(())
             self._config = Config(values, self._record_config, to_plain_dict(locked, lenient=True))
         process.opened(self)
         return self
@@ -102,10 +112,10 @@ class Run(Companions):
                 raise self._closed_error("log")
             if step is None and commit is not False and self._simple:
                 number = self._step
-                self._step = number + 1
                 if self._summarizer.definitions:
                     values = self._summarizer.step_of(values)
                 stop = recorder.append_row(number, values)
+                self._step = number + 1
                 self._summarizer.add(values)
                 if self._on_row is None and not stop:
                     return
@@ -229,6 +239,8 @@ class Run(Companions):
         """In a forked child: what it records goes to a segment of its own."""
         if self._recorder is not None:
             self._recorder.after_fork()
+        if self._shipper is not None:
+            self._shipper.after_fork()
 
     def record(self, record: kinds.AnyRecord) -> None:
         """Write what the tracker itself found out; nothing when the run is finished."""
@@ -293,6 +305,7 @@ class Run(Companions):
                 process.finishing(self, hurried=hurried)
                 with self._recorder.lock:
                     self._finish_recording(self._recorder, exit_code, error, signal_number)
+            self._end_shipping(_HURRIED_S if hurried else _PATIENCE_S)
         finally:
             self._finished = True
             process.closed(self)
@@ -313,18 +326,17 @@ class Run(Companions):
         finally:
             recorder.close()
 
-    def _restore(self, path: Path) -> dict[str, Any]:
-        """Take over what the segment holds already; returns the config."""
+    def _restore(self, earlier: Sequence[kinds.AnyRecord], own: list[kinds.AnyRecord]) -> dict[str, Any]:
+        """Take over what was recorded before, by this segment and by others; returns the config."""
         config: dict[str, Any] = {}
-        found = decode(read_from(path, 0), final=True)[0]
-        for record in found:
+        for record in earlier:
             if isinstance(record, kinds.Summary):
                 self._summary.restore(record.values)
             elif isinstance(record, kinds.Config):
                 config.update(record.values)
             elif isinstance(record, kinds.Define):
                 self._summarizer.definitions.add(record)
-        self._take_over(found)
+        self._take_over(own)
         self._resumed = self._going_on = True
         self._simple = False
         return config
@@ -348,7 +360,7 @@ class Run(Companions):
             self._odd_name = True
             warnings.warn(
                 f"the metric name {odd!r} is recorded as it is; every tool takes letters, digits, '_', '/' and '.'",
-                stacklevel=4,
+                stacklevel=5,
             )
 
     def _record_config(self, values: dict[str, Any]) -> None:

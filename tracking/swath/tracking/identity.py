@@ -8,8 +8,11 @@ from typing import Any
 
 import msgspec
 
+from swath.tracking import names
 from swath.tracking import records as kinds
 from swath.tracking.errors import UsageError
+
+_INHERITED = ("name", "entity", "project", "group", "job_type", "tags", "notes")
 
 
 class Identity:
@@ -18,6 +21,20 @@ class Identity:
     def __init__(self, header: kinds.Header, run_dir: Path | None) -> None:
         self._header = header
         self._run_dir = run_dir
+
+    def _inherit(self, records: Sequence[kinds.AnyRecord]) -> None:
+        """Take over what an earlier part of the run was called, where nothing was said now, and have some name."""
+        known = self._header
+        for record in records:
+            if isinstance(record, kinds.Header):
+                known = record
+            elif isinstance(record, kinds.Update):
+                said = {key: getattr(record, key) for key in ("name", "tags", "notes")}
+                changes = {key: value for key, value in said.items() if value is not None}
+                known = msgspec.structs.replace(known, **changes)
+        own = {key: getattr(self._header, key) or getattr(known, key) for key in _INHERITED}
+        own["name"] = own["name"] or names.new_name()
+        self._header = msgspec.structs.replace(self._header, **own)
 
     def _append(self, record: kinds.AnyRecord, what: str) -> None:
         raise NotImplementedError

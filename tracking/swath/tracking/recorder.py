@@ -14,7 +14,7 @@ from zlib import crc32
 from swath.tracking import layout
 from swath.tracking.clock import Clock
 from swath.tracking.encoding import pack
-from swath.tracking.errors import NotAllowed
+from swath.tracking.errors import NotAllowed, UsageError
 from swath.tracking.host import this_host
 from swath.tracking.records import AnyRecord, Keys, Output, Record, Row, Values
 from swath.tracking.runlog import LogWriter
@@ -24,6 +24,10 @@ _RETRY_EVERY = 64
 _NAMED_ROWS = 8
 _NAMES_EVERY = 1000
 _MOST_NAME_SETS = 256
+
+
+#: Bytes of one row. What is larger belongs into a file: everybody who reads the run would have to read it.
+MAX_ROW = 16 * 1024 * 1024
 
 
 class _NameSet:
@@ -42,16 +46,18 @@ class Recorder:
 
     The first process of a run writes its main segment. Another one that calls `init()` for the same run
     meanwhile, and every forked child that logs, writes a segment of its own: such a recorder is not `main`.
-    What cannot be written is counted in `dropped` and warned of once; a segment that could not be opened is
-    tried again now and then.
+    With `shared` that holds for a main segment that is only there, too: it belongs to another process that may be
+    over by now. What cannot be written is counted in `dropped` and warned of once; a segment that could not be
+    opened is tried again now and then.
     """
 
-    def __init__(self, run_dir: Path, attempt: int, clock: Clock) -> None:
+    def __init__(self, run_dir: Path, attempt: int, clock: Clock, *, shared: bool = False) -> None:
         self.lock = threading.RLock()
         self.main = True
         self.dropped = 0
         self.on_new_names: Callable[[tuple[str, ...]], None] | None = None
         self._dir = run_dir
+        self._shared = shared
         self._attempt = attempt
         self._path = f"{run_dir}/{layout.segment_name(attempt)}"  # text: joining paths costs more than a row
         self._now = clock.now
@@ -87,8 +93,14 @@ class Recorder:
         try:
             if known is not None and known.left:
                 known.left -= 1
-                return self._append(pack(Values(known.id, step, self._now(), tuple(values.values()))))
-            stop = self._append(pack(Row(step, self._now(), values)))
+                payload = pack(Values(known.id, step, self._now(), tuple(values.values())))
+                if len(payload) > MAX_ROW:
+                    raise _too_large(values, len(payload))
+                return self._append(payload)
+            payload = pack(Row(step, self._now(), values))
+            if len(payload) > MAX_ROW:
+                raise _too_large(values, len(payload))
+            stop = self._append(payload)
             self._count(names, known)
             return stop
         except OSError as error:
@@ -150,6 +162,8 @@ class Recorder:
         self._path = f"{self._dir}/{layout.segment_name(self._attempt, writer)}"
 
     def _open_writer(self) -> LogWriter:
+        if self._shared and self.main and os.path.exists(self._path):
+            self._take_own_segment("process")
         try:
             self._writer = LogWriter(self._path)
         except NotAllowed:
@@ -194,3 +208,11 @@ class Recorder:
             warnings.warn(message, RuntimeWarning, stacklevel=5)
         except RuntimeWarning:
             print(message, file=sys.stderr)
+
+
+def _too_large(values: dict[str, Any], size: int) -> UsageError:
+    name = max(values, key=lambda key: len(pack(Row(0, 0.0, {key: values[key]}))))
+    return UsageError(
+        f"the row takes {size / 1e6:.0f} MB, most of it {name!r}; a row holds up to {MAX_ROW / 1e6:.0f}",
+        "save it as a file: run.save(path), or a file in run.dir",
+    )

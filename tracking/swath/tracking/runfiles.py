@@ -109,8 +109,11 @@ class RunFiles:
                     self._keep_changed(_matching(said))
 
     def finish(self) -> None:
-        """Keep what the followed files hold at the end of the run."""
+        """Keep what the followed files hold at the end, and what is in the run's folder where that does not stay."""
         self.look(("live", "end"))
+        if self._folder is not None and self.blobs is not None and self.blobs.root.parent == self._run_dir:
+            for path in sorted(each for each in self._folder.rglob("*") if each.is_file()):
+                self._keep(path, path.relative_to(self._folder).as_posix())
 
     def _keep_changed(self, found: Mapping[str, Path]) -> None:
         for place, path in found.items():

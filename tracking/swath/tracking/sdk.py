@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple, NoReturn
 
-from swath.tracking import layout, names, process
+from swath.tracking import layout, process
 from swath.tracking.clock import SYSTEM_CLOCK, Clock
 from swath.tracking.context import CAPTURED, ENTERED, TrialContext
 from swath.tracking.errors import UsageError
@@ -65,8 +65,8 @@ def init(
     without any it is an error; nothing is ever overwritten. `resume_from="ID?_step=N"` goes on behind step N,
     `fork_from` begins a new run with the config and the rows of another up to there. `save_code` keeps the program's
     source with the run. In a trial the id, the project, the group and the sweep's parameters come from the sweep.
-    While a run is open, `init()` returns it and adds `config` to it; `reinit=True` finishes it first,
-    `reinit="create_new"` opens another beside it.
+    While a run is open, `init()` returns it and adds `config` to it (in a notebook it finishes it first, so that each
+    run of the cell is a run); `reinit=True` finishes it first, `reinit="create_new"` opens another beside it.
     """
     _check_others(others)
     if reinit not in _REINIT:
@@ -75,7 +75,9 @@ def init(
         )
     given = selected(read_config(config), config_include_keys, config_exclude_keys)
     open_run = process.current()
-    if open_run is not None and reinit in (True, "finish_previous"):
+    if open_run is not None and (
+        reinit in (True, "finish_previous") or (reinit in (None, "default") and _in_notebook())
+    ):
         open_run.finish()
     elif open_run is not None and reinit != "create_new":
         open_run.config.update(given, allow_val_change=allow_val_change)
@@ -256,7 +258,7 @@ def _header(
         run_id=run_id,
         attempt=attempt,
         time=clock.now(),
-        name=said.name or (trial.name if trial else known.run_name) or names.new_name(),
+        name=said.name or (trial.name if trial else known.run_name) or "",
         project=(trial and trial.project) or said.project or known.project or "",
         group=(trial and trial.group) or said.group or (not trial and known.run_group) or "",
         job_type=said.job_type or known.run_job_type or "",
@@ -296,6 +298,14 @@ def _check_others(others: Mapping[str, Any]) -> None:
             raise UsageError(f"init({name}=) is not supported yet", f"leave {name} out")
         if name not in _LATER and name not in _MEANINGLESS:
             raise UsageError(f"init() has no parameter {name!r}", "see help(swath.tracking.init)")
+
+
+def _in_notebook() -> bool:
+    if "ipykernel" not in sys.modules:
+        return False
+    from swath.tracking.surroundings.program import in_notebook
+
+    return in_notebook()
 
 
 def _needed(what: str) -> Run:

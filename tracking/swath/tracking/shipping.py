@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from swath.tracking import layout
+from swath.tracking.background import side_thread
 from swath.tracking.clock import SYSTEM_CLOCK, Clock
 from swath.tracking.delivery import Delivery, RunLock, is_marked, mark
 from swath.tracking.errors import RetryLater, StoreFull, SwathError
@@ -28,15 +29,16 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger("swath.tracking")
 
-#: How often new records are sent, and how long a process of its own goes on trying.
+#: How often new records are sent.
 INTERVAL_S = 1.0
-#: How long `sync` waits for an answer of a server.
+#: How long `sync` goes on asking a server that does not answer, and how long a process of its own does.
 SYNC_S = 10.0
 DETACHED_S = 24 * 3600.0
 LONGEST_PAUSE_S = 30.0
 _SHORTEST_PAUSE_S = 0.2
-_LOG = "shipping.log"
+#: How long such a process may take to be born.
 _BORN_S = 5.0
+_LOG = "shipping.log"
 #: Trouble that may be over by itself.
 _FOR_NOW = (RetryLater, StoreFull, OSError)
 
@@ -71,6 +73,7 @@ class Shipper:
         self._given_up = threading.Event()
         self._delivered = False
         self._refused = False
+        self._left = False
         self._hurry_s = LONGEST_PAUSE_S
         self._warned: set[type[SwathError]] = set()
         self._forked = False
@@ -79,19 +82,23 @@ class Shipper:
     def start(self) -> None:
         """Begin to send what the log holds, and what comes."""
         if self._thread is None and not self._forked:
-            self._thread = threading.Thread(target=self._run, name="swath-shipper", daemon=True)
-            self._thread.start()
+            with suppress(RuntimeError):  # no more threads: the rest is left to a process of its own
+                self._thread = side_thread("swath-shipper", self._run)
 
     def finish(self, timeout_s: float = 10.0) -> bool:
         """Send the rest, waiting for it no longer than `timeout_s`; whether all was delivered.
 
         What was not is left to a process of its own, unless the server refuses it: then `trouble` says why.
         """
-        if self.close(timeout_s):
-            return True
-        if not self._refused:
-            ship_detached(self._run_dir, self._url, self._token)
-        return False
+        try:
+            delivered = self.close(timeout_s)
+        except KeyboardInterrupt:
+            self._given_up.set()
+            self._leave()
+            raise
+        if not delivered:
+            self._leave()
+        return delivered
 
     def close(self, deadline_s: float = 0.0) -> bool:
         """Send the rest for up to `deadline_s`, then give up; whether all was delivered."""
@@ -99,12 +106,9 @@ class Shipper:
             return True
         self._hurry_s = min(max(deadline_s / 20, _SHORTEST_PAUSE_S), LONGEST_PAUSE_S)
         self._finishing.set()
-        try:
-            self.start()
-        except RuntimeError:  # no new threads at the end of the interpreter
-            return False
-        assert self._thread is not None
-        self._thread.join(deadline_s)
+        self.start()
+        if self._thread is not None:
+            self._thread.join(deadline_s)
         self._given_up.set()
         return self._delivered
 
@@ -129,14 +133,20 @@ class Shipper:
         self._forked = True
         self._lock.abandon()
 
+    def _leave(self) -> None:
+        """Leave the rest to a process of its own, once, unless it would be refused too."""
+        if not self._refused and not self._left:
+            self._left = ship_detached(self._run_dir, self._url, self._token)
+
     def _run(self) -> None:
         try:
             pause = self._interval_s
             while not self._finishing.wait(pause):
                 pause = self._interval_s if self._round() else min(2 * pause, LONGEST_PAUSE_S)
             self._ship_rest()
-        except Exception:
+        except Exception as error:
             logger.debug("the shipping of %s ended", self._run_dir, exc_info=True)
+            self._note(SwathError(f"the shipper failed: {type(error).__name__}: {error}"))
         finally:
             self._let_go()
 

@@ -17,6 +17,8 @@ from swath.tracking.media.base import needs
 if TYPE_CHECKING:
     import torch
 
+    Counts = torch.Tensor | list[float]
+
 BINS = 64
 _LOGS = {"gradients": (True, False), "parameters": (False, True), "all": (True, True), None: (False, False)}
 #: Copies of a tensor are made of so many numbers at a time: a large one must not need as much memory again.
@@ -36,7 +38,7 @@ class Watcher:
     def __init__(self, emit: Callable[[dict[str, Any]], None]) -> None:
         self._emit = emit
         self._watched: weakref.WeakKeyDictionary[torch.nn.Module, _Watched] = weakref.WeakKeyDictionary()
-        self._counted: list[tuple[str, torch.Tensor, int]] = []
+        self._counted: list[tuple[str, Counts, int]] = []
         self._lock = threading.Lock()
         self._warned = False
 
@@ -211,11 +213,12 @@ def _nothing(*args: Any) -> None:
     """Stands in a copied model where the original has its hook."""
 
 
-def counted(tensor: torch.Tensor) -> tuple[torch.Tensor, int] | None:
-    """A vector of the tensor's counts in `BINS` equal bins, its least and greatest number, and how many there are.
+def counted(tensor: torch.Tensor) -> tuple[Counts, int] | None:
+    """The tensor's counts in `BINS` equal bins, its least and greatest number, and how many there are.
 
-    It lies on the tensor's device. NaN and infinite numbers do not count. The second value is how many zeros a
-    sparse tensor has besides. None for what has no gradient: integers, complex numbers, nothing at all.
+    They are left on the tensor's device, unless it is the CPU. NaN and infinite numbers do not count. The second
+    value is how many zeros a sparse tensor has besides. None for what has no gradient: integers, complex numbers,
+    nothing at all.
     """
     import torch
 
@@ -225,7 +228,7 @@ def counted(tensor: torch.Tensor) -> tuple[torch.Tensor, int] | None:
         flat, zeros = _flat(tensor.detach())
         if flat.is_cuda and torch.are_deterministic_algorithms_enabled():  # histc knows no such way there
             flat = flat.cpu()
-        return (counted_here(flat) if flat.device.type == "cpu" else counted_there(flat)), zeros
+        return counted_here(flat) if flat.device.type == "cpu" else counted_there(flat), zeros
 
 
 def _flat(tensor: torch.Tensor) -> tuple[torch.Tensor, int]:
@@ -239,7 +242,7 @@ def _flat(tensor: torch.Tensor) -> tuple[torch.Tensor, int]:
     return (torch.cat([held, held.new_zeros(1)]), zeros - 1) if zeros else (held, 0)
 
 
-def counted_here(flat: torch.Tensor) -> torch.Tensor:
+def counted_here(flat: torch.Tensor) -> list[float]:
     """On the CPU, where reading a number costs nothing, and counting bytes is six times as fast as `histc`."""
     import torch
 
@@ -247,15 +250,17 @@ def counted_here(flat: torch.Tensor) -> torch.Tensor:
     if not math.isfinite(high - low):
         flat = flat[torch.isfinite(flat)]
         low, high = _range(flat)
-    counts = torch.zeros(BINS, dtype=torch.float64)
-    if low < high:
-        kind = torch.float32 if flat.dtype != torch.float64 and _NARROW < high - low < _WIDE else torch.float64
-        for part in _parts(flat):
-            bins = part.to(kind).sub(low).mul_(BINS / (high - low)).clamp_(max=BINS - 1).to(torch.uint8)
-            counts += torch.bincount(bins, minlength=BINS)
-    else:
-        counts[0] = flat.numel()
-    return torch.cat([counts, torch.tensor([low, high, flat.numel()], dtype=torch.float64)])
+    size = flat.numel()
+    if not low < high:
+        return [float(size)] + [0.0] * (BINS - 1) + [low, high, size]
+    kind = torch.float32 if flat.dtype != torch.float64 and _NARROW < high - low < _WIDE else torch.float64
+    counts = [0] * (BINS + 1)
+    for part in _parts(flat):
+        bins = part.to(kind).sub(low).mul_(BINS / (high - low)).to(torch.uint8)
+        more = torch.bincount(bins, minlength=BINS + 1).tolist()
+        counts = [before + new for before, new in zip(counts, more, strict=True)]
+    counts[BINS - 1] += counts.pop()  # the greatest number belongs to the last bin
+    return [*counts, low, high, size]
 
 
 def _range(flat: torch.Tensor) -> tuple[float, float]:
@@ -287,21 +292,23 @@ def _parts(flat: Any) -> Iterable[torch.Tensor]:
     return parts
 
 
-def _fetched(taken: Sequence[tuple[str, torch.Tensor, int]]) -> dict[str, Any]:
+def _fetched(taken: Sequence[tuple[str, Counts, int]]) -> dict[str, Any]:
     """The histograms of these counts, by name; one transfer for each device."""
     import torch
 
-    groups: dict[tuple[torch.device, torch.dtype], list[tuple[str, torch.Tensor, int]]] = {}
-    for each in taken:
-        groups.setdefault((each[1].device, each[1].dtype), []).append(each)
-    histograms = {}
+    rows: list[list[float]] = [[] for _ in taken]
+    groups: dict[tuple[Any, Any], list[tuple[int, torch.Tensor]]] = {}
+    for at, (_, counts, _) in enumerate(taken):
+        if isinstance(counts, torch.Tensor):
+            groups.setdefault((counts.device, counts.dtype), []).append((at, counts))
+        else:
+            rows[at] = counts
     for group in groups.values():
-        rows = torch.stack([vector for _, vector, _ in group]).tolist()
-        for (name, _, zeros), row in zip(group, rows, strict=True):
-            histogram = _histogram(row, zeros)
-            if histogram is not None:
-                histograms[name] = histogram
-    return histograms
+        fetched = torch.stack([counts for _, counts in group]).tolist()
+        for (at, _), row in zip(group, fetched, strict=True):
+            rows[at] = row
+    found = {name: _histogram(row, zeros) for (name, _, zeros), row in zip(taken, rows, strict=True)}
+    return {name: histogram for name, histogram in found.items() if histogram is not None}
 
 
 def _histogram(row: list[float], zeros: int) -> dict[str, Any] | None:

@@ -6,6 +6,7 @@ import threading
 from collections import Counter, deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 from swath.agents.protocol import (
@@ -75,6 +76,7 @@ class MemorySource:
         self.judge = judge
         self.agents: dict[str, AgentInfo] = {}
         self.left: dict[str, str] = {}
+        self.blobs: dict[str, bytes] = {}
         self.trials = [MemoryTrial(f"run-{number}", number, config) for number, config in enumerate(configs, 1)]
         self._clock = clock
         self._most_attempts = most_attempts
@@ -108,6 +110,10 @@ class MemorySource:
 
     def finishes(self, number: int) -> list[Finish]:
         return [record for record in self.records(number) if isinstance(record, Finish)]
+
+    def keep(self, digest: str, path: Path) -> None:
+        with self._lock, self._failing():
+            self.blobs[digest] = path.read_bytes()
 
     def join(self, agent: AgentInfo) -> Job:
         with self._lock, self._failing():

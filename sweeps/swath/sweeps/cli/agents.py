@@ -7,6 +7,7 @@ import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 
 import typer
 
@@ -113,6 +114,9 @@ class Narrated:
         why = f": {words.cut(outcome.error.strip().rsplit(chr(10), 1)[-1], 200)}" if outcome.error.strip() else ""
         typer.echo(f"{self._names.pop(lease.run_id, lease.run_id)} {outcome.ending}{why}")
         return self._heard(offer) if offer is not None else None
+
+    def keep(self, digest: str, path: Path) -> None:
+        self._source.keep(digest, path)
 
     def leave(self, agent_id: str, reason: str) -> None:
         self._source.leave(agent_id, reason)

@@ -1,4 +1,4 @@
-"""`Api`: finds recorded runs, in a folder of this machine; what a run is, is told in `run`."""
+"""`Api`: finds recorded runs, in a folder of this machine or on a server; what a run is, is told in `run`."""
 
 from __future__ import annotations
 
@@ -23,10 +23,11 @@ _OVERRIDES = ("entity", "project", "base_url")
 
 
 class Api:
-    """Reads the runs of a store: that of the working directory, or the `.swath` folder `root`.
+    """Reads the runs of a store: the `.swath` folder `root`, the server `url`, that of SWATH_URL, or the one here.
 
-    `overrides` may name the `entity` and the `project` of paths that do not. May be used as a context manager; the
-    store is let go at the end, or when the `Api` is.
+    Here is the working directory's. A server is given the token of SWATH_TOKEN. `overrides` may name the `entity` and
+    the `project` of paths that do not, and the server as `base_url`. May be used as a context manager; the store is let
+    go at the end, or when the `Api` is.
     """
 
     def __init__(
@@ -108,18 +109,19 @@ class Api:
 
 
 def open_source(root: str | os.PathLike[str] | None, url: str | None) -> RunSource:
-    """Where runs are read: the folder `root`, or the one that belongs to the working directory and the environment."""
+    """Where runs are read: the folder or the server that is named, else what the environment and the place mean."""
+    if root is not None and url:
+        raise UsageError(f"root={os.fspath(root)!r} and url={url!r} are two stores", "name one of them")
     known = Settings.from_environment()
     captured = CAPTURED.get()
     if root is None and not url and captured is not None:
         return LocalSource(captured)
-    if url or (known.url and root is None):
-        raise UsageError(
-            f"runs cannot be read from a server yet, and {url or known.url!r} is one",
-            "leave url= out (and SWATH_URL unset), or name a folder with root=",
-        )
     if root is not None:
         return LocalSource(Path(root).expanduser().absolute())
+    if url or known.url:
+        from swath.tracking.api.remote import RemoteSource  # its HTTP client takes longer to import than all else here
+
+        return RemoteSource(url or known.url or "", known.token or "")
     if known.dir and not known.root:
         return LocalSource(Path(known.dir).expanduser().absolute() / layout.ROOT_NAME)
     return LocalSource(layout.find_root(override=known.root))

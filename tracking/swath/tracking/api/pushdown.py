@@ -47,16 +47,15 @@ def _clause(condition: Condition) -> sa.ColumnElement[bool] | None:
         return None
     operand = condition.operand
     if condition.field.key in _TEXTS:
-        column = _TEXTS[condition.field.key]
+        column: sa.ColumnElement[str] = _TEXTS[condition.field.key]
         if condition.operator == "$eq" and _is_text(operand):
-            return column == operand
+            return column.in_([operand])
         if condition.operator == "$in" and len(operand) <= _MOST and all(map(_is_text, operand)):
             return column.in_(operand)
     if condition.field.key in _TIMES and isinstance(operand, int | float):
         compare = _COMPARISONS.get(condition.operator)
         if compare is not None:
-            clause: sa.ColumnElement[bool] = compare(_TIMES[condition.field.key], float(operand))
-            return clause
+            return compare(_TIMES[condition.field.key], float(operand))
     return None
 
 

@@ -12,7 +12,7 @@ from swath.tracking.api.files import File
 from swath.tracking.api.filters import same
 from swath.tracking.api.source import Change, RunSource
 from swath.tracking.api.summary import RunSummary
-from swath.tracking.api.values import iso, whole
+from swath.tracking.api.values import copied, iso, whole
 from swath.tracking.encoding import to_plain_dict, type_name
 from swath.tracking.errors import NotFound, UsageError
 from swath.tracking.identity import checked_tags
@@ -140,7 +140,7 @@ class Run:
 
     @property
     def state(self) -> str:
-        """running, preempting, finished, stopped, failed, lost or damaged; of a trial also queued and killed."""
+        """How it goes or ended: running, preempting, preempted, finished, stopped, failed, killed, lost, damaged."""
         return self._row.state
 
     @property
@@ -167,7 +167,7 @@ class Run:
     def config(self) -> dict[str, Any]:
         """The config, a copy; `update()` records what was changed in it."""
         if self._config is None:
-            self._config = to_plain_dict(self._base.config)
+            self._config = copied(self._base.config)
         return self._config
 
     @property

@@ -1,4 +1,4 @@
-"""Values at the door of `Api`: times as users see them, and whole numbers that they pass."""
+"""Values at the door of `Api`: copies and times for users, and whole numbers that they pass."""
 
 from __future__ import annotations
 
@@ -8,6 +8,13 @@ from typing import Any
 
 from swath.tracking.encoding import type_name
 from swath.tracking.errors import UsageError
+
+
+def copied(value: Any) -> Any:
+    """A copy of plain data that shares nothing that can be changed."""
+    if isinstance(value, dict):
+        return {key: copied(each) for key, each in value.items()}
+    return [copied(each) for each in value] if isinstance(value, list) else value
 
 
 def iso(seconds: float) -> str:

@@ -64,12 +64,11 @@ class RunReceiver:
             return end
 
     def _stored(self, path: Path, offset: int, data: bytes) -> int:
-        end = end_of(path)
-        if offset > end:
-            raise OutOfStep(
-                f"{path.name} ends at {end}, but bytes from {offset} on were sent", f"send it from {end} on"
-            )
         with _room_needed(path):
+            end = end_of(path)
+            if offset > end:
+                told = f"{path.name} ends at {end}, but bytes from {offset} on were sent"
+                raise OutOfStep(told, f"send it from {end} on")
             known = read_from(path, offset, len(data)) if offset < end and data else b""
             if known != data[: len(known)]:
                 raise OutOfStep(
