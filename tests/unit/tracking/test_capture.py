@@ -22,6 +22,8 @@ def test_what_is_logged_in_the_block_can_be_asked_and_the_folder_stays_clean(hom
         assert first.history == [{"_step": 0, "loss": 2.0}, {"_step": 1, "loss": 1.0}]
         assert (first.summary, first.state, second.history) == ({"loss": 1.0}, "finished", [])
     assert not (home / ".swath").exists()
+    assert [each.summary for each in captured.runs] == [{"loss": 1.0}, {}]
+    assert captured.runs[0].history == [{"_step": 0, "loss": 2.0}, {"_step": 1, "loss": 1.0}]
     with tracking.init(id="real"):
         pass
     assert (home / ".swath" / "runs" / "real").is_dir()

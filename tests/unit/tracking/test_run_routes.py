@@ -24,6 +24,7 @@ from swath.tracking.server import ServerThread, create_app
 from swath.tracking.server.run_routes import run_routes
 from swath.tracking.store import Database, RunRow, runs
 from swath.tracking.store.tables import MIGRATIONS, events
+from swath.tracking.testing import FakeClock
 
 TOKEN = "a-token"
 MAX_BODY = 100_000
@@ -36,7 +37,8 @@ class Served:
         self.root = root
         self.database = Database(database_path(root), {"tracking": MIGRATIONS, "sweeps": tables.MIGRATIONS})
         trials = Trials(ledger.trial_runs, ledger.is_trial)
-        routes = run_routes(root, self.database, trials, lambda c, name: ledger.get_sweep(c, name) is not None)
+        clock = FakeClock(30.0)  # a little after the times in the logs
+        routes = run_routes(root, self.database, trials, lambda c, name: ledger.get_sweep(c, name) is not None, clock)
         self.server = ServerThread(create_app(TOKEN, routes, max_body=MAX_BODY))
         self.server.start()
         self.client = httpx.Client(

@@ -8,7 +8,7 @@ import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from swath.tracking import layout
 from swath.tracking import records as kinds
@@ -22,11 +22,20 @@ from swath.tracking.store import RunRow
 _MEMORY = "/dev/shm"
 
 
+class _Told(NamedTuple):
+    """What the log of a run says."""
+
+    rows: list[kinds.Row]
+    run: RunRow
+    alerts: list[kinds.Alert]
+
+
 class CapturedRun:
-    """A run as it was recorded so far, read anew at each question."""
+    """A run as it was recorded so far; after the block, as it was at its end."""
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
+        self._last: _Told | None = None
 
     @property
     def id(self) -> str:
@@ -36,15 +45,12 @@ class CapturedRun:
     @property
     def history(self) -> list[dict[str, Any]]:
         """The rows by step, each with its `_step`."""
-        return [{"_step": row.step, **row.values} for row in read_history(self._folder)]
+        return [{"_step": row.step, **row.values} for row in self._told().rows]
 
     @property
     def row(self) -> RunRow:
         """Name, state, config, summary and the rest, as a store would know them."""
-        run = RunRow(id=self.id)
-        for path in layout.segments(self._folder):
-            run = fold(run, path.name, HEADER_SIZE, read_from(path, 0), True, lambda: self._folder).run
-        return run
+        return self._told().run
 
     @property
     def config(self) -> dict[str, Any]:
@@ -64,20 +70,43 @@ class CapturedRun:
     @property
     def alerts(self) -> list[kinds.Alert]:
         """The alerts that were raised."""
-        return [record for record in read_records(self._folder) if isinstance(record, kinds.Alert)]
+        return self._told().alerts
+
+    def keep(self) -> None:
+        """Remember what the log says: it is about to go."""
+        self._last = self._told()
+
+    def _told(self) -> _Told:
+        if self._last is not None:
+            return self._last
+        run = RunRow(id=self.id)
+        for path in layout.segments(self._folder):
+            run = fold(run, path.name, HEADER_SIZE, read_from(path, 0), True, lambda: self._folder).run
+        alerts = [record for record in read_records(self._folder) if isinstance(record, kinds.Alert)]
+        return _Told(read_history(self._folder), run, alerts)
 
 
 class Captured:
-    """The runs of a `capture_runs` block, oldest first."""
+    """The runs of a `capture_runs` block, in the block and after it."""
 
     def __init__(self, root: Path) -> None:
         self._root = root
+        self._kept: list[CapturedRun] | None = None
 
     @property
     def runs(self) -> list[CapturedRun]:
-        """All runs that were begun."""
-        folders = sorted((self._root / "runs").glob("*"), key=lambda path: path.stat().st_ctime_ns)
-        return [CapturedRun(folder) for folder in folders]
+        """All runs that were begun, oldest first."""
+        if self._kept is not None:
+            return self._kept
+        found = [CapturedRun(folder) for folder in (self._root / "runs").glob("*")]
+        return sorted(found, key=lambda run: run.row.created)
+
+    def keep(self) -> None:
+        """Remember all runs: the folder is about to go."""
+        kept = self.runs
+        for run in kept:
+            run.keep()
+        self._kept = kept
 
 
 @contextmanager
@@ -91,8 +120,10 @@ def capture_runs() -> Iterator[Captured]:
     memory = _MEMORY if os.access(_MEMORY, os.W_OK) else None
     root = Path(tempfile.mkdtemp(prefix="swath-capture-", dir=memory))
     token = CAPTURED.set(root)
+    captured = Captured(root)
     try:
-        yield Captured(root)
+        yield captured
     finally:
         CAPTURED.reset(token)
+        captured.keep()
         shutil.rmtree(root, ignore_errors=True)

@@ -84,7 +84,7 @@ def test_a_notebook_has_no_source(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_a_command_has_no_source(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.delattr(sys.modules["__main__"], "__file__")
+    monkeypatch.delattr(sys.modules["__main__"], "__file__", raising=False)
     assert source("-c") is None
     assert source("") is None
     assert source("no/such/file.py") is None

@@ -57,7 +57,11 @@ class FetchedBlobs(Blobs):
 
     def _fetched(self, digest: str) -> _Fetched:
         file = _Fetched.new(self._folder)
-        self._fetch(digest, file)
+        try:
+            self._fetch(digest, file)
+        except BaseException:
+            os.unlink(file)  # at once: what was raised may hold it for long
+            raise
         file.size = file.stat().st_size
         return file
 
