@@ -328,10 +328,10 @@ def test_files_of_any_name_and_size_are_downloaded_in_blocks(
         found["empty"].read()
 
 
-@pytest.mark.parametrize("name", ["../0001.log", "/etc/hostname", "deep", "a\0b"])
-def test_a_name_that_is_no_file_of_the_run_is_refused(served: ServedRuns, source: RemoteSource, name: str) -> None:
+@pytest.mark.parametrize("name", [b"../0001.log", b"/etc/hostname", b"deep", b"a\0b", b"\xff"])
+def test_a_name_that_is_no_file_of_the_run_is_refused(served: ServedRuns, source: RemoteSource, name: bytes) -> None:
     (write_run(served.root, "r1") / "files" / "deep").mkdir(parents=True)
-    content = wire.encode(wire.FileOf("r1", name.encode()))
+    content = wire.encode(wire.FileOf("r1", name))
     with pytest.raises(UsageError):
         source._connection.client().ask("POST", wire.path_of("file"), content=content)
 

@@ -40,6 +40,8 @@ from swath.tracking.store.tables import MIGRATIONS
 if TYPE_CHECKING:
     from starlette.routing import BaseRoute
 
+    from swath.tracking.api.local import LocalSource
+
 replace = msgspec.structs.replace
 _TRIALS = Trials(ledger.trial_runs, ledger.is_trial)
 
@@ -54,6 +56,7 @@ class Workspace:
         parts = {"tracking": MIGRATIONS, "sweeps": tables.MIGRATIONS}
         self._database = Database(layout.database_path(root), parts, clock)
         self._sources: dict[tuple[str, bool], Controller] = {}
+        self._api_source: LocalSource | None = None
 
     @classmethod
     def open(cls, start: Path | None = None) -> Workspace:
@@ -71,6 +74,9 @@ class Workspace:
 
     def close(self) -> None:
         """Release the store."""
+        if self._api_source is not None:
+            self._api_source.close()
+            self._api_source = None
         self._database.close()
 
     # Making.
@@ -207,15 +213,19 @@ class Workspace:
             ]
 
     def routes(self) -> list[BaseRoute]:
-        """What a server of this store answers: agents of its sweeps, and runs outside them that are shipped here."""
+        """What a server of this store answers: agents of its sweeps, runs that are shipped here, and `Api`."""
         from swath.sweeps.routes import sweep_routes
+        from swath.tracking.api.local import LocalSource
+        from swath.tracking.server.api_routes import api_routes
         from swath.tracking.server.run_routes import run_routes
 
         def owns(connection: sa.Connection, sweep_id: str) -> bool:
             return ledger.get_sweep(connection, sweep_id) is not None
 
         agents = sweep_routes(lambda name: self.source(name, remote=True), self._clock)
-        return [*agents, *run_routes(self.root, self._database, _TRIALS, owns, self._clock)]
+        shipped = run_routes(self.root, self._database, _TRIALS, owns, self._clock)
+        self._api_source = self._api_source or LocalSource(self.root, self._clock)
+        return [*agents, *shipped, *api_routes(self._api_source)]
 
     def events(self, sweep_id: str, after: int = 0, limit: int = 1000) -> list[EventView]:
         """The sweep's events with an id above `after`, oldest first."""

@@ -76,14 +76,13 @@ class _Verbs:
 
     def opened(self, call: wire.FileOf) -> BinaryIO:
         """A copy of a file that is not among the blobs; it has no name, and is gone when it is closed."""
-        info = FileInfo(wire.name_text(call.name), 0)
         handle, name = tempfile.mkstemp(prefix="swath-file-")
         os.close(handle)
         try:
-            self._source.copy_file(call.run_id, info, Path(name))
+            self._source.copy_file(call.run_id, FileInfo(wire.name_text(call.name), 0), Path(name))
             return open(name, "rb")
         except (IsADirectoryError, NotADirectoryError, PermissionError, ValueError) as error:
-            raise UsageError(f"{info.name!r} of run {call.run_id} cannot be read: {error}", _LIST) from error
+            raise UsageError(f"the file {call.name!r} of run {call.run_id} cannot be read: {error}", _LIST) from error
         finally:
             os.unlink(name)
 
