@@ -7,7 +7,6 @@ import sys
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -21,8 +20,7 @@ if TYPE_CHECKING:
 PARAMS_NAME = "params.yaml"
 
 
-@dataclass(frozen=True)
-class TrialContext:
+class TrialContext(msgspec.Struct, frozen=True):
     """The trial that `init()` is called in.
 
     `config` holds the sweep's parameters: they win over the program's own and cannot be changed by it.
@@ -37,7 +35,7 @@ class TrialContext:
     name: str = ""
     project: str = ""
     group: str = ""
-    config: dict[str, Any] = field(default_factory=dict)
+    config: dict[str, Any] = {}
     capture_console: bool = True
     on_row: Callable[[dict[str, Any]], None] | None = None
 

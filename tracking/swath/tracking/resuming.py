@@ -6,7 +6,6 @@ import os
 import re
 import sys
 from collections.abc import Callable
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -25,8 +24,7 @@ _POINT = re.compile(r"(?P<run>[^?]+)(\?_step=(?P<step>[0-9]+))?")
 _AUTO = "auto-resume.json"
 
 
-@dataclass(frozen=True)
-class Wish:
+class Wish(msgspec.Struct, frozen=True):
     """What was said about the run's place. `shared`: other processes write the same run."""
 
     root: Path
@@ -42,14 +40,13 @@ def _nothing(run: Run) -> None:
     pass
 
 
-@dataclass(frozen=True)
-class Place:
+class Place(msgspec.Struct, frozen=True):
     """Where to write. `config` is taken over; `prepare` is called with the open run before anybody has it."""
 
     run_id: str
     attempt: int
     folder: Path
-    config: dict[str, Any] = field(default_factory=dict)
+    config: dict[str, Any] = {}
     prepare: Callable[[Run], None] = _nothing
 
 

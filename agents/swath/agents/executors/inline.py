@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
+
+import msgspec
 
 from swath.agents.executors.function import call, exit_code_of, takes_config, traceback_of
 from swath.agents.executors.output import AgentLog
@@ -23,7 +24,7 @@ class InlineExecution:
         self._function = function
         self._with_config = with_config
         self._told = context.on_row
-        self._context = replace(context, on_row=self._on_row)
+        self._context = msgspec.structs.replace(context, on_row=self._on_row)
         self._clock = clock
         self._calling = False
         self._wish = Wish()
