@@ -19,7 +19,7 @@ import _harness
 from _harness import Figures, Measure
 
 LOG_FREQ = 100
-TURNS = 400
+TURNS = 300
 LEAST_PERCENT = 0.1
 
 Log = Callable[[dict[str, float]], Any]
@@ -79,7 +79,7 @@ def swath() -> Figures:
     import swath.tracking
 
     run = swath.tracking.init(project="bench")
-    figures = measured(run.log, lambda model: run.watch(model, log="all", log_freq=2), run.unwatch)
+    figures = measured(run.log, lambda model: run.watch(model, log="all", log_freq=2, idx=0), run.unwatch)
     run.finish()
     return figures
 
@@ -87,7 +87,7 @@ def swath() -> Figures:
 def wandb() -> Figures:
     module = _harness.peer("wandb")
     run = module.init(project="bench", mode="offline", settings=module.Settings(silent=True))
-    figures = measured(run.log, lambda model: run.watch(model, log="all", log_freq=2), run.unwatch)
+    figures = measured(run.log, lambda model: run.watch(model, log="all", log_freq=2, idx=0), run.unwatch)
     run.finish()
     return figures
 
