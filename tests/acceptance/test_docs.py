@@ -7,8 +7,11 @@ import shlex
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any, ClassVar
 
 import pytest
+
+from swath.tracking.settings import Settings
 
 ROOT = Path(__file__).parents[2]
 PAGES = sorted([ROOT / "README.md", *(ROOT / "docs").rglob("*.md")])
@@ -75,6 +78,22 @@ def test_every_setting_is_documented() -> None:
     names |= {f"SWATH_{name}" for name in re.findall(r'said\("(\w+)"', source)}
     missing = sorted(name for name in names if name not in text)
     assert not missing, missing
+
+
+def test_every_variable_that_is_read_is_documented() -> None:
+    class Noting(dict[str, str]):
+        """An environment that is empty and knows what it was asked for."""
+
+        asked: ClassVar[set[str]] = set()
+
+        def get(self, name: str, default: Any = None) -> Any:
+            self.asked.add(name)
+            return default
+
+    Settings._read(Noting())
+    text = (ROOT / "docs" / "reference" / "settings.md").read_text()
+    assert len(Noting.asked) > 30
+    assert not [name for name in Noting.asked if f"`{name}`" not in text]
 
 
 def _verbs() -> list[str]:

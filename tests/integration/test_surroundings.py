@@ -159,7 +159,7 @@ def test_a_child_forked_while_a_thread_imports_can_import_the_same(tmp_path: Pat
     program = """
 import os, signal, sys, threading
 import gate
-from swath.tracking.surroundings.imports import unforked
+from swath.tracking.imports import unforked
 def load():
     with unforked():
         import slow

@@ -34,10 +34,10 @@ from swath.agents.protocol import (
 from swath.agents.pulse import Pulse
 from swath.agents.shipment import Shipment, loads
 from swath.agents.task import TaskError
+from swath.tracking import layout
 from swath.tracking.clock import SYSTEM_CLOCK, Clock
 from swath.tracking.context import TrialContext
 from swath.tracking.errors import LeaseLost, RetryLater, SwathError, TrialStopped
-from swath.tracking.layout import check_run_id
 
 logger = logging.getLogger("swath.agents")
 T = TypeVar("T")
@@ -201,7 +201,7 @@ class Agent:
     def _attempt(self, assignment: Assignment, job: Job, run_root: Path, last: bool) -> Offer | None:
         """Run one trial to its end and report it; the next offer when one came with the answer."""
         lease = assignment.lease
-        run_dir = run_root / check_run_id(lease.run_id)
+        run_dir = run_root / layout.check_run_id(lease.run_id)
         context = self._context(assignment, job, run_dir)
         self._reuse_folder(run_dir)
         if lease.attempt > 1:
@@ -272,7 +272,7 @@ class Agent:
 
     def _put_away(self, run_dir: Path, attempt: int) -> None:
         """Delivered logs are not kept. The folder is, for the next trial: to remove one costs more than its log."""
-        shutil.rmtree(run_dir / "blobs", ignore_errors=True)
+        shutil.rmtree(layout.blobs_root(run_dir), ignore_errors=True)
         if strays.clear(run_dir, f"{attempt:04d}"):
             self._drop_spare()
             self._spare = run_dir

@@ -70,7 +70,7 @@ class Controller:
         self._lock = threading.RLock()
         self._plan: Plan | None = None
         self._last: Step | None = None
-        self._blobs = Blobs(root / "blobs")
+        self._blobs = Blobs(layout.blobs_root(root))
         self._joined: set[str] = set()
 
     def join(self, agent: AgentInfo) -> Job:

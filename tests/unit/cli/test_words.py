@@ -58,3 +58,9 @@ def test_a_metric_is_found_in_nested_rows() -> None:
     assert words.pick({"val": {"loss": 1}}, "val.loss") == 1.0
     assert words.pick({"val.loss": 2}, "val.loss") == 2.0
     assert words.pick({"loss": "high"}, "loss") is None
+
+
+def test_a_summary_names_its_metrics_whole_and_its_media_by_kind() -> None:
+    table = {"_type": "table-file", "sha256": "0" * 64, "columns": ["a", "b"]}
+    summary = {"val/acc": {"max": 0.9, "last": 0.8}, "wrong": table, "nested": {"picture": {"_type": "image-file"}}}
+    assert words.summary_line(summary) == "val/acc.max=0.9 val/acc.last=0.8 wrong=<table> nested.picture=<image>"

@@ -14,8 +14,8 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from swath.tracking.imports import unforked
 from swath.tracking.records import Facts, System
-from swath.tracking.surroundings.imports import unforked
 
 if TYPE_CHECKING:
     from swath.tracking.companions import Companions

@@ -1,4 +1,4 @@
-"""The HTTP client of the tracker: the token, retries with growing pauses, and errors as the server raised them."""
+"""The HTTP client of tracker and agents: the token, retries with growing pauses, errors as the server raised them."""
 
 from __future__ import annotations
 
@@ -16,6 +16,7 @@ from swath.tracking.faults import error_of
 
 CONNECT_S = 5.0
 KEEP_ALIVE_S = 60.0
+_MOST_URLS = 64
 
 
 class Answer(NamedTuple):
@@ -32,7 +33,8 @@ class Client:
     One that is not answered (no connection, a timeout, a status of 5xx) is asked again after pauses of growing
     random length up to `longest_pause_s`, for `deadline_s` seconds (None: for ever) or until `ended` is set; then
     its error is raised. `sleep` makes the pauses, `on_retry` hears of each failure that is followed by one.
-    `answer_s` is how long the server may say nothing.
+    `answer_s` is how long the server may say nothing. Without `insists`, only what the server calls passing is asked
+    again, and a failure of its own (a status of 500) is raised at once. `content_type` is that of all bodies.
     """
 
     def __init__(
@@ -46,9 +48,15 @@ class Client:
         sleep: Callable[[float], None] | None = None,
         on_retry: Callable[[SwathError], None] | None = None,
         answer_s: float = 30.0,
+        insists: bool = True,
+        content_type: str = "",
     ) -> None:
         self.url = checked_url(url)
-        self._headers = {b"Authorization": f"Bearer {token.strip()}".encode()} if token else {}
+        self._urls: dict[str, httpx.URL] = {}
+        self._insists = insists
+        headers = {"Host": httpx.URL(self.url).netloc.decode(), "Content-Type": content_type}
+        headers["Authorization"] = f"Bearer {token.strip()}" if token else ""
+        self._headers = {name.encode(): value.encode() for name, value in headers.items() if value}
         self._extensions = {"timeout": {"connect": CONNECT_S, "read": answer_s, "write": answer_s, "pool": answer_s}}
         # The transport without a client around it: cookies, redirects and proxies are of no use here.
         self._transport = httpx.HTTPTransport(trust_env=False, limits=httpx.Limits(keepalive_expiry=KEEP_ALIVE_S))
@@ -76,17 +84,11 @@ class Client:
         accept: Collection[int] = (),
     ) -> Answer:
         """The answer to a request; one of a status of 300 and above, unless in `accept`, is raised as its error."""
-        try:
-            return self._retrying.copy()(self._once, method, path, query, content, accept)
-        except _Unanswered as failure:
-            raise failure.error from failure.__cause__
+        return self._ask(lambda: self._once(method, path, query, content, accept))
 
     def fetch(self, method: str, path: str, target: Path, *, content: bytes = b"") -> None:
         """Write what a request is answered with to the file `target`, a block at a time; a new try begins it anew."""
-        try:
-            self._retrying.copy()(self._once, method, path, None, content, (), target)
-        except _Unanswered as failure:
-            raise failure.error from failure.__cause__
+        self._ask(lambda: self._once(method, path, None, content, (), target))
 
     def close(self) -> None:
         """End the connections."""
@@ -100,6 +102,31 @@ class Client:
     ) -> None:
         self.close()
 
+    def _ask(self, question: Callable[[], Answer]) -> Answer:
+        """Ask, and again while it helps. What is made for retries costs as much as a quick answer: at need only."""
+        try:
+            return question()
+        except _Unanswered as failure:
+            first: list[_Unanswered] = [failure]
+
+        def attempt() -> Answer:
+            if first:
+                raise first.pop()
+            return question()
+
+        try:
+            return self._retrying.copy()(attempt)
+        except _Unanswered as failure:
+            raise failure.error from failure.__cause__
+
+    def _url(self, path: str) -> httpx.URL:
+        """The URL of a path; to parse one takes a tenth of a request, and a few are asked over and over."""
+        if path not in self._urls:
+            if len(self._urls) >= _MOST_URLS:
+                self._urls.clear()
+            self._urls[path] = httpx.URL(self.url + path)
+        return self._urls[path]
+
     def _once(
         self,
         method: str,
@@ -111,7 +138,7 @@ class Client:
     ) -> Answer:
         request = httpx.Request(
             method,
-            self.url + path,
+            self._url(path),
             params=query,
             headers=self._headers,
             content=content or None,
@@ -121,7 +148,8 @@ class Client:
         if answer.status < 300 or answer.status in accept:
             return answer
         error = error_of(answer.status, answer.content, self.url)
-        if isinstance(error, RetryLater) or (answer.status >= 500 and not isinstance(error, StoreCorrupt)):
+        may_pass = self._insists and answer.status >= 500 and not isinstance(error, StoreCorrupt)
+        if may_pass or isinstance(error, RetryLater):
             raise _Unanswered(error)
         raise error
 

@@ -84,6 +84,11 @@ def pack(record: Record) -> bytes:
         return _PACK(msgspec.structs.replace(record, **to_plain_dict(fields)))
 
 
+def is_media(value: Any) -> bool:
+    """Whether a value in plain form is the record of media: one value, and no dict of several."""
+    return isinstance(value, Mapping) and isinstance(value.get("_type"), str)
+
+
 def type_name(value: object) -> str:
     """The type of a value for a message: "a list", "a torch.Tensor"."""
     kind = type(value)

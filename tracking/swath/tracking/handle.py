@@ -62,7 +62,6 @@ class Run(Companions):
         self._attached: dict[str, Any] = {}
         self._summarizer = Summarizer()
         self._resumed = False
-        #: Nothing waits for the next row, and it is not the first one after a resumption: it is simply written.
         self._simple = True
         self._going_on = False
         self._odd_name = False
@@ -112,11 +111,9 @@ class Run(Companions):
                 raise self._closed_error("log")
             if step is None and commit is not False and self._simple:
                 number = self._step
-                if self._summarizer.definitions:
-                    values = self._summarizer.step_of(values)
                 stop = recorder.append_row(number, values)
                 self._step = number + 1
-                self._summarizer.add(values)
+                self._summarizer.values.update(values)
                 if self._on_row is None and not stop:
                     return
                 rows = [values]
@@ -147,6 +144,7 @@ class Run(Companions):
             definition = metrics.laid_over(known, definition, hidden, step_sync)
         self._append(definition, "metrics")
         self._summarizer.definitions.add(definition)
+        self._look_whether_simple()
         return definition
 
     def attach(self, values: dict[str, Any]) -> None:
@@ -154,7 +152,7 @@ class Run(Companions):
         if self._recorder is not None:
             with self._recorder.lock:
                 self._attached = self._attached | values
-                self._simple = False
+                self._look_whether_simple()
 
     def finish(self, exit_code: int | None = 0, quiet: bool | None = None) -> None:
         """End the run with an exit code. Said again, it changes nothing."""
@@ -234,6 +232,7 @@ class Run(Companions):
             self.record(row)
             self._summarizer.add(row.values)
         self._step = max((row.step + 1 for row in rows), default=self._step)
+        self._look_whether_simple()
 
     def after_fork(self) -> None:
         """In a forked child: what it records goes to a segment of its own."""
@@ -267,8 +266,13 @@ class Run(Companions):
             written.append(self._write(number, values))
         else:
             self._pending = (number, values.copy())
-        self._simple = self._pending is None and not self._attached and not self._going_on
+        self._look_whether_simple()
         return written
+
+    def _look_whether_simple(self) -> None:
+        """Whether a row is simply written: nothing waits for it, nothing is defined, and it does not go back."""
+        waiting = self._pending is not None or self._attached
+        self._simple = not (waiting or self._going_on or self._summarizer.definitions)
 
     def _write(self, step: int, values: dict[str, Any]) -> dict[str, Any]:
         assert self._recorder is not None
@@ -338,7 +342,7 @@ class Run(Companions):
                 self._summarizer.definitions.add(record)
         self._take_over(own)
         self._resumed = self._going_on = True
-        self._simple = False
+        self._look_whether_simple()
         return config
 
     def _take_over(self, found: list[kinds.AnyRecord]) -> None:

@@ -52,9 +52,14 @@ def files_dir(run_dir: Path) -> Path:
     return run_dir / "files"
 
 
+def blobs_root(root: Path) -> Path:
+    """Where a store keeps the bytes of media and files."""
+    return root / "blobs"
+
+
 def blobs_dir(run_dir: Path) -> Path:
     """Where the bytes of a run's media and files lie: in the store, else (in a folder on its own) beside its log."""
-    return run_dir.parent.parent / "blobs" if run_dir.parent.name == "runs" else run_dir / "blobs"
+    return blobs_root(run_dir.parent.parent if run_dir.parent.name == "runs" else run_dir)
 
 
 def database_path(root: Path) -> Path:

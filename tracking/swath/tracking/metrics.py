@@ -9,6 +9,7 @@ from typing import Any
 
 import msgspec
 
+from swath.tracking.encoding import is_media
 from swath.tracking.errors import UsageError
 from swath.tracking.records import Define
 
@@ -126,7 +127,7 @@ class Summarizer:
             self._take(self.values, name, name, value)
 
     def _take(self, into: dict[str, Any], key: str, name: str, value: Any) -> None:
-        if isinstance(value, dict) and "_type" not in value:
+        if isinstance(value, dict) and not is_media(value):
             inner = into.get(key)
             into[key] = dict(inner) if isinstance(inner, dict) else {}
             for below, each in value.items():
@@ -196,4 +197,4 @@ def to_plain(definition: Define) -> list[Any]:
 
 def from_plain(values: Iterable[Any]) -> Define:
     """The definition that `to_plain` wrote down."""
-    return msgspec.convert([13, *values], Define)
+    return msgspec.convert([Define.__struct_config__.tag, *values], Define)

@@ -188,7 +188,7 @@ class Shipper:
 
     def _opened(self) -> tuple[Client, Delivery]:
         if self._ferry is None:
-            from swath.tracking.surroundings.imports import unforked
+            from swath.tracking.imports import unforked
 
             with unforked():
                 from swath.tracking.client import Client

@@ -141,6 +141,6 @@ def runs_table(runs: Sequence[RunRow], now: float) -> Table:
         spent = words.duration((run.ended or run.updated) - run.created) if run.created else ""
         table.add_row(
             Text(run.id, style="bold"), Text(run.name), Text(run.project), Text(run.state, style=style_of(run.state)),
-            str(run.rows), spent, words.ago(run.created, now), Text(words.config_line(run.summary)),
+            str(run.rows), spent, words.ago(run.created, now), Text(words.summary_line(run.summary)),
         )  # fmt: skip
     return table

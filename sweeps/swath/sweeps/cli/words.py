@@ -9,6 +9,7 @@ from itertools import pairwise
 from typing import Any
 
 from swath.sweeps.flat import flatten
+from swath.tracking.encoding import is_media
 
 BLOCKS = "▁▂▃▄▅▆▇█"
 ASCII_BLOCKS = "_.-~=+*#"
@@ -35,7 +36,9 @@ def metric(value: float | None) -> str:
 
 
 def plain(value: Any) -> str:
-    """A config value in one line; floats keep enough digits to be told apart."""
+    """A value in one line: floats keep enough digits to be told apart, of media there is the kind."""
+    if is_media(value):
+        return f"<{value['_type'].removesuffix('-file')}>"
     if isinstance(value, float):
         return number(value, 4)
     return "null" if value is None else str(value)
@@ -86,6 +89,11 @@ def config_line(config: Mapping[str, Any], keys: Sequence[str] | None = None, wi
     wanted = list(flat) if keys is None else [key for key in keys if key in flat]
     names = short_names(wanted)
     return cut(" ".join(f"{names[key]}={plain(flat[key])}" for key in wanted), width)
+
+
+def summary_line(summary: Mapping[str, Any]) -> str:
+    """`loss=0.1 val/acc.max=0.9 picture=<image>`: all that a summary holds."""
+    return " ".join(f"{key}={plain(value)}" for key, value in flatten(summary).items())
 
 
 def short_names(keys: Sequence[str]) -> dict[str, str]:

@@ -272,10 +272,10 @@ def entry_holds(run: dict[str, Any], key: str, value: Any) -> bool:
         case "$nor":
             return not any(reference(run, each) for each in value)
     tests = value if isinstance(value, dict) else {"$eq": value}
-    return all(test_holds(run, key, word, operand) for word, operand in tests.items())
+    return all(agrees(run, key, word, operand) for word, operand in tests.items())
 
 
-def test_holds(run: dict[str, Any], key: str, word: str, operand: Any) -> bool:
+def agrees(run: dict[str, Any], key: str, word: str, operand: Any) -> bool:
     value = values_at(run, key)
     gone = value == "gone"
     each = value if isinstance(value, list) else [value]
@@ -307,9 +307,6 @@ def test_holds(run: dict[str, Any], key: str, word: str, operand: Any) -> bool:
     if operand == "" and key in ("project", "group", "notes"):
         return False
     return any(kind(one) == kind(operand) and compared(one, word, operand) for one in each)
-
-
-test_holds.__test__ = False  # type: ignore[attr-defined]
 
 
 def compared(one: Any, word: str, other: Any) -> bool:

@@ -9,6 +9,7 @@ from typing import Any, TypeVar
 
 from swath.tracking.api.fields import MISSING, dig
 from swath.tracking.api.filters import sort_key
+from swath.tracking.encoding import is_media
 from swath.tracking.records import Row, System
 
 Record = dict[str, Any]
@@ -110,7 +111,7 @@ def _one(group: Sequence[Row], began: float) -> Record:
 
 def _flatten(into: Record, name: str, value: Any) -> None:
     """Media stay whole, and so does an empty dict, which has nothing to be named by."""
-    if isinstance(value, dict) and value and "_type" not in value:
+    if isinstance(value, dict) and value and not is_media(value):
         for key, inner in value.items():
             _flatten(into, f"{name}.{key}", inner)
     else:

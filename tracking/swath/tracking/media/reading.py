@@ -30,8 +30,3 @@ def read_media(record: Mapping[str, Any], blobs: Blobs) -> Media:
     if kind is None:
         raise UsageError(f"{record.get('_type')!r} is no kind of media", f"known are {', '.join(sorted(KINDS))}")
     return kind.from_record(record, blobs)
-
-
-def is_media(value: Any) -> bool:
-    """Whether a value of a row is the record of media."""
-    return isinstance(value, Mapping) and value.get("_type") in KINDS

@@ -12,6 +12,7 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import FileResponse, JSONResponse, Response
 from starlette.routing import BaseRoute, Route
 
+from swath.tracking import layout
 from swath.tracking.blobs import Blobs
 from swath.tracking.catchup import Trials, trials_by_log
 from swath.tracking.clock import SYSTEM_CLOCK, Clock
@@ -50,7 +51,7 @@ def run_routes(
     """
     limiter = anyio.CapacityLimiter(THREADS)
     segments = _Segments(RunReceiver(root, database, trials or trials_by_log(root), owns_sweep, clock), limiter)
-    blobs = _Blobs(Blobs(root / "blobs"), limiter)
+    blobs = _Blobs(Blobs(layout.blobs_root(root)), limiter)
     return [
         Route("/v1/runs/{run_id}/segments", segments.get, methods=["GET"]),
         Route("/v1/runs/{run_id}/segments/{segment}", segments.put, methods=["PUT"]),

@@ -27,8 +27,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from swath.tracking.imports import unforked
 from swath.tracking.surroundings import git, program
-from swath.tracking.surroundings.imports import unforked
 
 
 def quick_facts() -> dict[str, Any]:

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 
 from swath.tracking.clock import SYSTEM_CLOCK
-from swath.tracking.surroundings.imports import unforked
+from swath.tracking.imports import unforked
 from swath.tracking.surroundings.masking import without_credentials
 from swath.tracking.surroundings.program import clean
 

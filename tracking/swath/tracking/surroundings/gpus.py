@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from swath.tracking.surroundings.imports import unforked
+from swath.tracking.imports import unforked
 from swath.tracking.surroundings.usage import GpuReading
 
 _asked = False

@@ -6,8 +6,8 @@ import os
 from pathlib import Path
 from typing import Any
 
+from swath.tracking.imports import unforked
 from swath.tracking.surroundings import cgroups
-from swath.tracking.surroundings.imports import unforked
 
 _ROOT = Path("/")
 _MARKS = (

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
-from swath.tracking.surroundings.imports import unforked
+from swath.tracking.imports import unforked
 
 if TYPE_CHECKING:
     from importlib.metadata import Distribution

@@ -8,10 +8,10 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from swath.tracking.clock import Clock
+from swath.tracking.imports import unforked
 from swath.tracking.surroundings import cgroups
 from swath.tracking.surroundings.descendants import Descendants
 from swath.tracking.surroundings.gpus import Gpus, open_gpus
-from swath.tracking.surroundings.imports import unforked
 from swath.tracking.surroundings.usage import Readings
 
 T = TypeVar("T")

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from swath.tracking.clock import SYSTEM_CLOCK, Clock
-from swath.tracking.surroundings.imports import unforked
+from swath.tracking.imports import unforked
 from swath.tracking.surroundings.usage import Readings, sample
 
 if TYPE_CHECKING:

@@ -161,7 +161,7 @@ class RunSourceLaws:
     def test_files_are_the_last_versions_of_what_was_saved_and_what_lies_in_the_folder(
         self, source: RunSource, root: Path, tmp_path: Path
     ) -> None:
-        blobs = Blobs(root / "blobs")
+        blobs = Blobs(layout.blobs_root(root))
         versions = [b"old", b"newer", b"other"]
         saved = [
             Saved(time, path, blobs.put(data), len(data))
@@ -212,7 +212,7 @@ class RunSourceLaws:
         assert row == from_log(folder)
 
     def test_a_deleted_run_is_gone_and_blobs_stay(self, source: RunSource, root: Path) -> None:
-        digest = Blobs(root / "blobs").put(b"shared")
+        digest = Blobs(layout.blobs_root(root)).put(b"shared")
         folder = write_log(root, "r1", header("r1"), Saved(1.0, "a", digest, 6), Finish(0, BEGAN))
         write_run(root, "r2")
         source.delete("r1")
@@ -220,7 +220,7 @@ class RunSourceLaws:
         assert source.find(query()) == ["r2"]
         with pytest.raises(NotFound):
             source.row("r1")
-        assert Blobs(root / "blobs").read(digest) == b"shared"
+        assert Blobs(layout.blobs_root(root)).read(digest) == b"shared"
         write_run(root, "r1", {"again": True})
         assert source.row("r1").config == {"again": True}
 
