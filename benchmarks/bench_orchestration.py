@@ -63,7 +63,7 @@ def swath_ray(trials: int = 3_000) -> Figures:
 
 def report_times() -> list[float]:
     """The times of the reports of all runs in `.swath`, sorted; also the proof that each trial was kept."""
-    from swath.tracking.history import read_history
+    from swath.tracking.runlog.history import read_history
 
     rows = [row for run in Path(".swath/runs").iterdir() for row in read_history(run)]
     return sorted(row.time for row in rows)

@@ -16,8 +16,8 @@ import psutil
 
 from swath.sweeps.views import SweepView, TrialView
 from swath.sweeps.workspace import Workspace
-from swath.tracking.history import read_history
 from swath.tracking.layout import run_dir
+from swath.tracking.runlog.history import read_history
 
 STEPS = 4
 

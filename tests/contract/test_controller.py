@@ -11,8 +11,8 @@ from swath.agents.testing import SourceWorld, TrialSourceLaws
 from swath.sweeps.spec import parse_spec
 from swath.sweeps.states import ENDED
 from swath.sweeps.workspace import Workspace
-from swath.tracking.history import read_history
 from swath.tracking.layout import run_dir
+from swath.tracking.runlog.history import read_history
 from swath.tracking.testing import FakeClock
 
 

@@ -17,7 +17,7 @@ from swath.agents.testing.sources import FINISHED, agent, job, joined, take
 from swath.sweeps.routes import sweep_routes
 from swath.tracking.clock import SYSTEM_CLOCK
 from swath.tracking.errors import LeaseLost, NotAllowed, NotFound, RetryLater, SwathError, UsageError
-from swath.tracking.records import Row
+from swath.tracking.runlog.records import Row
 from swath.tracking.server import ServerThread, create_app
 
 TOKEN = "a-token"

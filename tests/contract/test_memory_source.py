@@ -8,7 +8,7 @@ from typing import Any
 from swath.agents import Lease
 from swath.agents.testing import MemorySource, SourceWorld, TrialSourceLaws
 from swath.agents.testing.sources import job
-from swath.tracking.records import Row
+from swath.tracking.runlog.records import Row
 from swath.tracking.testing import FakeClock
 
 

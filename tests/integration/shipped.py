@@ -18,8 +18,8 @@ import psutil
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from swath.tracking import layout
-from swath.tracking.history import read_history
-from swath.tracking.runlog import read_from
+from swath.tracking.runlog.history import read_history
+from swath.tracking.runlog.logfile import read_from
 from swath.tracking.server import ServerThread, create_app
 from swath.tracking.server.run_routes import run_routes
 from swath.tracking.store import Database, RunRow, runs
@@ -40,7 +40,7 @@ SERVE = """
 TRAIN = """
     import sys, time, os, pathlib
     import swath.tracking as tracking
-    from swath.tracking.shipping import Shipper
+    from swath.tracking.shipping.shipper import Shipper
     root, url, name = pathlib.Path(os.environ["SWATH_DIR"]), sys.argv[1], sys.argv[2]
     run = tracking.init(id=name, **INIT)
     shipper = Shipper(root / "runs" / name, url, TOKEN, interval_s=0.05)

@@ -20,7 +20,7 @@ from swath.agents.protocol import Chunk, Offer, Task
 from swath.agents.testing import MemorySource
 from swath.agents.testing.worlds import InThread, agent_of, gone, job_of, pids_in, program, source_of, wait_for
 from swath.tracking.errors import RetryLater
-from swath.tracking.records import Row
+from swath.tracking.runlog.records import Row
 
 LOGS_FOR_EVER = """
 import os, sys, time
@@ -294,6 +294,6 @@ def test_the_orphan_of_a_killed_agent_is_found_and_killed(tmp_path: Path, module
 
 
 def row_is_there(folder: Path) -> None:
-    from swath.tracking.runlog import read_from
+    from swath.tracking.runlog.logfile import read_from
 
     wait_for(lambda: b"loss" in read_from(folder / "runs" / "run-1" / "0001.log", 0), "a row")

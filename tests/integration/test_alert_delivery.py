@@ -17,7 +17,7 @@ import pytest
 
 from swath.tracking.alerts import Alerts
 from swath.tracking.clock import SYSTEM_CLOCK
-from swath.tracking.records import Alert
+from swath.tracking.runlog.records import Alert
 
 SMTP = pytest.importorskip("aiosmtpd.controller")
 pytest.importorskip("apprise")

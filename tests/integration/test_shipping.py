@@ -32,14 +32,14 @@ from tests.integration.shipped import (
 )
 
 from swath.tracking.blobs import Blobs
-from swath.tracking.delivery import MARKER, RunLock, local_ends
 from swath.tracking.errors import NotAllowed, RetryLater, StoreCorrupt, UsageError
-from swath.tracking.frames import HEADER_SIZE
-from swath.tracking.history import read_history
-from swath.tracking.records import Finish, Header, Row, Saved
-from swath.tracking.runlog import LogWriter
+from swath.tracking.runlog.frames import HEADER_SIZE
+from swath.tracking.runlog.history import read_history
+from swath.tracking.runlog.logfile import LogWriter
+from swath.tracking.runlog.records import Finish, Header, Row, Saved
 from swath.tracking.server import ServerThread, create_app
-from swath.tracking.shipping import Shipper, Synced, sync
+from swath.tracking.shipping.delivery import MARKER, RunLock, local_ends
+from swath.tracking.shipping.shipper import Shipper, Synced, sync
 
 NO_SERVER = "http://127.0.0.1:1"
 
@@ -266,7 +266,8 @@ def test_two_syncs_at_once_deliver_each_run_once(tmp_path: Path, store: Store) -
     for number in range(8):
         written(tmp_path / "local", f"r{number}", 200)
     code = (
-        "import sys, pathlib; from swath.tracking.shipping import sync; sync(pathlib.Path(sys.argv[1]), *sys.argv[2:])"
+        "import sys; from pathlib import Path; from swath.tracking.shipping.shipper import sync; "
+        "sync(Path(sys.argv[1]), *sys.argv[2:])"
     )
     argv = [sys.executable, "-c", code, str(tmp_path / "local"), store.server.url, TOKEN]
     syncs = [subprocess.Popen(argv) for _ in range(2)]
@@ -405,7 +406,7 @@ def test_sync_says_that_there_is_no_server(tmp_path: Path, store: Store, monkeyp
     written(tmp_path / "local", "r1", 3)
     with pytest.raises(UsageError, match="no address"):
         sync(tmp_path / "local", "localhost:80", TOKEN)
-    monkeypatch.setattr("swath.tracking.shipping.SYNC_S", 0.3)
+    monkeypatch.setattr("swath.tracking.shipping.shipper.SYNC_S", 0.3)
     with pytest.raises(RetryLater, match=r"no answer from http://127\.0\.0\.1:1"):
         sync(tmp_path / "local", NO_SERVER, TOKEN)
     assert sync(tmp_path / "nothing here", store.server.url, TOKEN) == []

@@ -28,7 +28,7 @@ from swath.tracking.blobs import Blobs
 from swath.tracking.errors import NotAllowed, NotFound, OutOfStep, RetryLater, StoreCorrupt, SwathError, UsageError
 from swath.tracking.media.image import Image
 from swath.tracking.media.table import Table
-from swath.tracking.records import Config, Finish, Output, Row, Summary
+from swath.tracking.runlog.records import Config, Finish, Output, Row, Summary
 from swath.tracking.server import ServerThread, api_routes, create_app, pages
 from swath.tracking.store import RunRow
 from swath.tracking.testing.sources import header, write_log, write_run

@@ -14,11 +14,11 @@ from pathlib import Path
 import pytest
 
 from swath.tracking.context import TrialContext
-from swath.tracking.frames import decode
-from swath.tracking.history import output_tail, read_history, read_records
 from swath.tracking.layout import segments
-from swath.tracking.records import Facts, Finish, Row, Saved
-from swath.tracking.runlog import read_from, request_stop
+from swath.tracking.runlog.frames import decode
+from swath.tracking.runlog.history import output_tail, read_history, read_records
+from swath.tracking.runlog.logfile import read_from, request_stop
+from swath.tracking.runlog.records import Facts, Finish, Row, Saved
 
 DEADLINE_S = 60
 

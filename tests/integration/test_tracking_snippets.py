@@ -12,8 +12,8 @@ from typing import Any
 import pytest
 
 from swath.tracking.api import Api
-from swath.tracking.history import read_history, read_records
-from swath.tracking.records import Config, Finish, Header, Saved, Summary
+from swath.tracking.runlog.history import read_history, read_records
+from swath.tracking.runlog.records import Config, Finish, Header, Saved, Summary
 
 #: What the snippets of media take for granted, and the libraries that they need.
 PRELUDE = """

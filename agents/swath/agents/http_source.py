@@ -12,9 +12,9 @@ import msgspec
 
 from swath.agents import wire
 from swath.agents.protocol import AgentInfo, Chunk, Job, Lease, Offer, Outcome, Verdict
-from swath.tracking.client import Client
-from swath.tracking.delivery import BlobDelivery
 from swath.tracking.errors import SwathError
+from swath.tracking.shipping.client import Client
+from swath.tracking.shipping.delivery import BlobDelivery
 
 
 class HttpSource:

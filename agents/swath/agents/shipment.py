@@ -8,8 +8,8 @@ from pathlib import Path
 
 from swath.agents.protocol import Chunk, TrialSource
 from swath.tracking import layout
-from swath.tracking.frames import HEADER_SIZE
-from swath.tracking.runlog import read_from
+from swath.tracking.runlog.frames import HEADER_SIZE
+from swath.tracking.runlog.logfile import read_from
 
 #: Bytes of one report.
 MOST_BYTES = 4 * 1024 * 1024

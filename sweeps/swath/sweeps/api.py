@@ -126,7 +126,7 @@ def call(function: str | Function, config: Mapping[str, Any], *, root: str | Pat
     from swath.agents.task import load_function
     from swath.tracking.context import TrialContext, entered
     from swath.tracking.layout import run_dir
-    from swath.tracking.names import new_id, new_name
+    from swath.tracking.runs.names import new_id, new_name
 
     found = load_function(Task(function=function)) if isinstance(function, str) else function
     with _opened(root) as workspace:

@@ -34,7 +34,7 @@ from swath.tracking import layout
 from swath.tracking.blobs import Blobs
 from swath.tracking.clock import Clock
 from swath.tracking.errors import LeaseLost, NotFound, UsageError
-from swath.tracking.runlog import write_at
+from swath.tracking.runlog.logfile import write_at
 from swath.tracking.store import Database
 
 replace = msgspec.structs.replace

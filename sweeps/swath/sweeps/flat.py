@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from swath.tracking.encoding import is_media
+from swath.tracking.runlog.encoding import is_media
 
 
 def flatten(values: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:

@@ -16,7 +16,7 @@ from swath.agents.launchers.base import AgentEvent, Launcher
 from swath.agents.protocol import AgentInfo, TrialSource
 from swath.tracking.clock import SYSTEM_CLOCK
 from swath.tracking.host import this_host
-from swath.tracking.names import new_id
+from swath.tracking.runs.names import new_id
 
 if TYPE_CHECKING:
     from swath.tracking.server import ServerThread

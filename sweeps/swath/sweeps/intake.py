@@ -13,10 +13,11 @@ from swath.sweeps import ledger, reports
 from swath.sweeps.ledger import TrialRow
 from swath.sweeps.states import SweepState, TrialState
 from swath.sweeps.step import Step
-from swath.tracking import layout, records
-from swath.tracking.apply import applied_to, fold, restarted
-from swath.tracking.frames import HEADER_SIZE
-from swath.tracking.runlog import read_intact
+from swath.tracking import layout
+from swath.tracking.apply.fold import applied_to, fold, restarted
+from swath.tracking.runlog import records
+from swath.tracking.runlog.frames import HEADER_SIZE
+from swath.tracking.runlog.logfile import read_intact
 from swath.tracking.store import RunRow, runs
 
 

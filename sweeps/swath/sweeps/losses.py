@@ -13,7 +13,7 @@ from swath.sweeps.settling import Settlement
 from swath.sweeps.states import TrialState
 from swath.sweeps.step import Step
 from swath.tracking import layout
-from swath.tracking.liveness import is_gone
+from swath.tracking.apply.liveness import is_gone
 
 
 def reap_expired(step: Step, lease_s: float) -> int:

@@ -14,8 +14,8 @@ from swath.sweeps.ledger import TrialRow
 from swath.sweeps.spec import Metric
 from swath.sweeps.stopping import Stopper
 from swath.sweeps.stopping.base import Goal
-from swath.tracking import records
-from swath.tracking.apply import lookup
+from swath.tracking.apply.fold import lookup
+from swath.tracking.runlog import records
 
 
 class ValueFault(msgspec.Struct, frozen=True):

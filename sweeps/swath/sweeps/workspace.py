@@ -27,10 +27,10 @@ from swath.sweeps.states import SweepState, TrialState
 from swath.sweeps.step import Step, change
 from swath.sweeps.views import AgentView, Best, EventView, SweepView, TrialView
 from swath.tracking import layout
-from swath.tracking.catchup import Trials, take_over_runs
+from swath.tracking.apply.catchup import Trials, take_over_runs
 from swath.tracking.clock import SYSTEM_CLOCK, Clock
 from swath.tracking.errors import NotAllowed, NotFound
-from swath.tracking.names import new_id
+from swath.tracking.runs.names import new_id
 from swath.tracking.settings import Settings
 from swath.tracking.store import Database, RunRow, runs
 from swath.tracking.store.jsontext import from_json

@@ -10,9 +10,9 @@ import pytest
 
 from swath.agents.executors.output import AgentLog, Pipe, Tail
 from swath.tracking.clock import SYSTEM_CLOCK
-from swath.tracking.frames import decode
-from swath.tracking.records import Finish, Output
-from swath.tracking.runlog import read_from
+from swath.tracking.runlog.frames import decode
+from swath.tracking.runlog.logfile import read_from
+from swath.tracking.runlog.records import Finish, Output
 
 
 class Stream:

@@ -12,11 +12,11 @@ from pathlib import Path
 import pytest
 
 from swath.sweeps.workspace import Workspace
-from swath.tracking.frames import HEADER_SIZE
 from swath.tracking.host import this_host
 from swath.tracking.layout import database_path
-from swath.tracking.records import AnyRecord, Finish, Header, Row
-from swath.tracking.runlog import LogWriter
+from swath.tracking.runlog.frames import HEADER_SIZE
+from swath.tracking.runlog.logfile import LogWriter
+from swath.tracking.runlog.records import AnyRecord, Finish, Header, Row
 from swath.tracking.store import RunRow
 from swath.tracking.testing.clock import FakeClock
 

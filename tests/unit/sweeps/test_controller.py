@@ -13,9 +13,9 @@ from swath.sweeps.states import SweepState, TrialState
 from swath.sweeps.workspace import Workspace
 from swath.tracking import layout
 from swath.tracking.errors import LeaseLost, NotAllowed, NotFound, UsageError
-from swath.tracking.frames import HEADER_SIZE
-from swath.tracking.records import Finish, Header, Row
-from swath.tracking.runlog import LogWriter, read_from
+from swath.tracking.runlog.frames import HEADER_SIZE
+from swath.tracking.runlog.logfile import LogWriter, read_from
+from swath.tracking.runlog.records import Finish, Header, Row
 from swath.tracking.testing import FakeClock
 
 GRID = {"method": "grid", "parameters": {"x": {"values": [0, 1, 2]}}, "metric": {"name": "loss"}}

@@ -16,9 +16,9 @@ from swath.sweeps.states import ENDED, SweepState, TrialState
 from swath.sweeps.workspace import Workspace
 from swath.tracking import layout
 from swath.tracking.errors import LeaseLost
-from swath.tracking.frames import HEADER_SIZE
-from swath.tracking.records import Header, Row
-from swath.tracking.runlog import LogWriter, read_from
+from swath.tracking.runlog.frames import HEADER_SIZE
+from swath.tracking.runlog.logfile import LogWriter, read_from
+from swath.tracking.runlog.records import Header, Row
 from swath.tracking.testing import FakeClock
 
 SIZE = 6

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from swath.tracking import process
+from swath.tracking.runs import process
 
 
 @pytest.fixture(autouse=True)

@@ -11,7 +11,7 @@ import pytest
 
 from swath.tracking.alerts import AlertLevel, Alerts
 from swath.tracking.errors import UsageError
-from swath.tracking.records import Alert
+from swath.tracking.runlog.records import Alert
 from swath.tracking.testing import FakeClock
 
 

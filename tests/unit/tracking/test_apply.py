@@ -6,10 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from swath.tracking.apply import applied_to, fold
-from swath.tracking.frames import HEADER_SIZE
-from swath.tracking.records import Finish, Record, Row
-from swath.tracking.runlog import LogWriter, read_from
+from swath.tracking.apply.fold import applied_to, fold
+from swath.tracking.runlog.frames import HEADER_SIZE
+from swath.tracking.runlog.logfile import LogWriter, read_from
+from swath.tracking.runlog.records import Finish, Record, Row
 from swath.tracking.store import RunRow
 
 

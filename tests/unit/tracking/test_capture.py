@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from swath import tracking
-from swath.tracking.capture import capture_runs
+from swath.tracking.testing.capture import capture_runs
 
 
 def test_what_is_logged_in_the_block_can_be_asked_and_the_folder_stays_clean(home: Path) -> None:

@@ -11,11 +11,11 @@ from swath.sweeps.workspace import Workspace
 from swath.tracking import layout
 from swath.tracking.api.local import LocalSource
 from swath.tracking.api.query import query
-from swath.tracking.catchup import SILENT_S, take_over_runs, trials_by_log
+from swath.tracking.apply.catchup import SILENT_S, take_over_runs, trials_by_log
 from swath.tracking.errors import NotAllowed, NotFound
 from swath.tracking.layout import database_path
-from swath.tracking.records import Config, Finish, Header, Output, Preempting, Row, System
-from swath.tracking.runlog import LogWriter
+from swath.tracking.runlog.logfile import LogWriter
+from swath.tracking.runlog.records import Config, Finish, Header, Output, Preempting, Row, System
 from swath.tracking.store import Database, runs
 from swath.tracking.store.tables import MIGRATIONS
 from swath.tracking.testing.clock import FakeClock

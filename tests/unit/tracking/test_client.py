@@ -10,9 +10,9 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from swath.tracking.client import Client, checked_url
 from swath.tracking.errors import NotAllowed, NotFound, RetryLater, StoreCorrupt, StoreFull, SwathError, UsageError
 from swath.tracking.server import ServerThread, create_app
+from swath.tracking.shipping.client import Client, checked_url
 
 ERRORS: dict[str, Exception] = {
     "full": StoreFull("no room", "make some"),

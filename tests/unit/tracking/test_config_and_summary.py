@@ -15,8 +15,8 @@ import pytest
 
 import swath.tracking as tracking
 from swath.tracking.errors import UsageError
-from swath.tracking.history import read_records
-from swath.tracking.records import Config
+from swath.tracking.runlog.history import read_records
+from swath.tracking.runlog.records import Config
 
 
 def recorded(run: tracking.Run) -> dict[str, Any]:

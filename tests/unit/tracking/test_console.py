@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from swath.tracking.console import Console, Lines
+from swath.tracking.runs.console import Console, Lines
 
 
 @given(st.lists(st.text("ab\n\r", max_size=6), max_size=20))

@@ -63,8 +63,8 @@ def test_an_exception_through_a_trial_is_recorded_with_its_traceback(tmp_path: P
     with pytest.raises(ZeroDivisionError), entered(context):  # noqa: PT012
         tracking.init()
         1 / 0  # noqa: B018
-    from swath.tracking.history import read_records
-    from swath.tracking.records import Finish
+    from swath.tracking.runlog.history import read_records
+    from swath.tracking.runlog.records import Finish
 
     end = read_records(context.run_dir)[-1]
     assert isinstance(end, Finish)
@@ -73,7 +73,7 @@ def test_an_exception_through_a_trial_is_recorded_with_its_traceback(tmp_path: P
 
 
 def test_a_trial_can_be_opened_again_and_goes_on_in_its_segment(tmp_path: Path) -> None:
-    from swath.tracking.history import read_history
+    from swath.tracking.runlog.history import read_history
 
     context = TrialContext("r1", 2, "s1", tmp_path / "runs" / "r1", config={"lr": 0.5})
     with entered(context):
@@ -105,8 +105,8 @@ def test_the_environment_makes_init_the_trial_and_the_context_wins_over_it(
 
 
 def test_on_row_gets_each_row_after_it_is_in_the_log_and_its_stop_is_raised_at_once(tmp_path: Path) -> None:
-    from swath.tracking.history import read_history
-    from swath.tracking.runlog import request_stop
+    from swath.tracking.runlog.history import read_history
+    from swath.tracking.runlog.logfile import request_stop
 
     seen: list[tuple[dict[str, object], int]] = []
     folder = tmp_path / "runs" / "r1"

@@ -17,8 +17,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from swath.tracking.encoding import plain_row, to_plain, to_plain_dict
-from swath.tracking.records import Row
+from swath.tracking.runlog.encoding import plain_row, to_plain, to_plain_dict
+from swath.tracking.runlog.records import Row
 
 
 class Kind(enum.Enum):

@@ -10,11 +10,11 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from swath import tracking
-from swath.tracking.apply import fold
-from swath.tracking.frames import HEADER_SIZE, decode, names_in, scan
-from swath.tracking.history import read_history
-from swath.tracking.records import Keys, Row
-from swath.tracking.runlog import read_from
+from swath.tracking.apply.fold import fold
+from swath.tracking.runlog.frames import HEADER_SIZE, decode, names_in, scan
+from swath.tracking.runlog.history import read_history
+from swath.tracking.runlog.logfile import read_from
+from swath.tracking.runlog.records import Keys, Row
 from swath.tracking.store import RunRow
 
 SETS = st.lists(

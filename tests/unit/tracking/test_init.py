@@ -11,11 +11,11 @@ import pytest
 import swath.tracking as tracking
 from swath.tracking.blobs import Blobs
 from swath.tracking.errors import NotFound, UsageError
-from swath.tracking.history import read_history, read_records
-from swath.tracking.names import new_id, new_name
-from swath.tracking.recorder import Recorder
-from swath.tracking.records import Facts, Finish, Header, Saved, Update
-from swath.tracking.runlog import LogWriter
+from swath.tracking.runlog.history import read_history, read_records
+from swath.tracking.runlog.logfile import LogWriter
+from swath.tracking.runlog.recorder import Recorder
+from swath.tracking.runlog.records import Facts, Finish, Header, Saved, Update
+from swath.tracking.runs.names import new_id, new_name
 from swath.tracking.settings import Settings
 
 

@@ -13,8 +13,8 @@ from hypothesis import strategies as st
 
 import swath.tracking as tracking
 from swath.tracking.errors import UsageError
-from swath.tracking.history import output_tail, read_history, read_records, tail_rows
-from swath.tracking.records import Finish, Row, Summary
+from swath.tracking.runlog.history import output_tail, read_history, read_records, tail_rows
+from swath.tracking.runlog.records import Finish, Row, Summary
 
 
 def folder(run: tracking.Run) -> Path:
@@ -182,7 +182,7 @@ def test_threads_lose_no_row_and_share_the_steps() -> None:
 
 
 def test_a_stop_is_raised_after_the_row_is_recorded_by_every_log_until_finish() -> None:
-    from swath.tracking.runlog import request_stop
+    from swath.tracking.runlog.logfile import request_stop
 
     with pytest.raises(tracking.TrialStopped, match="rung 1"), tracking.init() as run:  # noqa: PT012
         run.log({"a": 1})

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from swath.tracking.errors import UsageError
-from swath.tracking.metrics import Definitions, Summarizer, define, from_plain, to_plain
+from swath.tracking.runlog.metrics import Definitions, Summarizer, define, from_plain, to_plain
 
 NUMBERS = st.integers(-(10**6), 10**6) | st.floats(-1e6, 1e6)
 ROWS = st.lists(st.dictionaries(st.sampled_from(["loss", "val/acc", "other"]), NUMBERS, min_size=1), max_size=12)

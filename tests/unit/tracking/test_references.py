@@ -8,11 +8,11 @@ from pathlib import Path
 import numpy as np
 
 from swath.tracking.blobs import Blobs
-from swath.tracking.encoding import pack
 from swath.tracking.media.image import Image
 from swath.tracking.media.table import Table
-from swath.tracking.records import Row, Saved
-from swath.tracking.references import SEAM, digests_in, digests_in_blob
+from swath.tracking.runlog.encoding import pack
+from swath.tracking.runlog.records import Row, Saved
+from swath.tracking.runlog.references import SEAM, digests_in, digests_in_blob
 
 ONE, TWO = (hashlib.sha256(text).hexdigest() for text in (b"one", b"two"))
 

@@ -10,12 +10,12 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from swath import tracking
-from swath.tracking.apply import fold
+from swath.tracking.apply.fold import fold
 from swath.tracking.errors import NotFound, UsageError
-from swath.tracking.frames import HEADER_SIZE
-from swath.tracking.history import read_history
 from swath.tracking.layout import segments
-from swath.tracking.runlog import read_from
+from swath.tracking.runlog.frames import HEADER_SIZE
+from swath.tracking.runlog.history import read_history
+from swath.tracking.runlog.logfile import read_from
 from swath.tracking.store import RunRow
 
 

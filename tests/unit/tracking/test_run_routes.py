@@ -13,13 +13,13 @@ import sqlalchemy as sa
 
 from swath.sweeps import Workspace, ledger, tables
 from swath.sweeps.spec import parse_spec
+from swath.tracking.apply.catchup import Trials
 from swath.tracking.blobs import Blobs
-from swath.tracking.catchup import Trials
-from swath.tracking.frames import HEADER_SIZE
-from swath.tracking.history import read_history
 from swath.tracking.layout import database_path
-from swath.tracking.records import AnyRecord, Finish, Header, Row
-from swath.tracking.runlog import LogWriter, read_from
+from swath.tracking.runlog.frames import HEADER_SIZE
+from swath.tracking.runlog.history import read_history
+from swath.tracking.runlog.logfile import LogWriter, read_from
+from swath.tracking.runlog.records import AnyRecord, Finish, Header, Row
 from swath.tracking.server import ServerThread, create_app
 from swath.tracking.server.run_routes import run_routes
 from swath.tracking.store import Database, RunRow, runs

@@ -10,8 +10,8 @@ import pytest
 from swath import tracking
 from swath.tracking.blobs import Blobs
 from swath.tracking.errors import NotFound, UsageError
-from swath.tracking.history import read_records
-from swath.tracking.records import Saved
+from swath.tracking.runlog.history import read_records
+from swath.tracking.runlog.records import Saved
 
 
 def saved(home: Path, run_id: str) -> list[tuple[str, bytes]]:

@@ -14,9 +14,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from swath.tracking.errors import NotAllowed, StoreCorrupt
-from swath.tracking.frames import HEADER_SIZE, decode, scan
-from swath.tracking.records import Finish, Header, Record, Row
-from swath.tracking.runlog import LogWriter, read_from, read_intact, request_stop, write_at
+from swath.tracking.runlog.frames import HEADER_SIZE, decode, scan
+from swath.tracking.runlog.logfile import LogWriter, read_from, read_intact, request_stop, write_at
+from swath.tracking.runlog.records import Finish, Header, Record, Row
 
 SETTINGS = settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 VALUES = st.dictionaries(st.text(max_size=5), st.floats() | st.integers(-(2**63), 2**63 - 1) | st.text(max_size=9))

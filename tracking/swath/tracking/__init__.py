@@ -18,9 +18,9 @@ from swath.tracking.errors import (
     TrialStopped,
     UsageError,
 )
-from swath.tracking.handle import Run
-from swath.tracking.runconfig import Config
-from swath.tracking.runsummary import Summary
+from swath.tracking.runs.config import Config
+from swath.tracking.runs.handle import Run
+from swath.tracking.runs.summary import Summary
 from swath.tracking.sdk import (
     alert,
     define_metric,

@@ -20,10 +20,10 @@ from typing import Any
 import msgspec
 
 from swath.tracking.clock import Clock
-from swath.tracking.encoding import type_name
 from swath.tracking.errors import UsageError
 from swath.tracking.media.base import needs
-from swath.tracking.records import Alert
+from swath.tracking.runlog.encoding import type_name
+from swath.tracking.runlog.records import Alert
 
 #: How long a title is held back when the caller says nothing.
 WAIT_S = 60.0

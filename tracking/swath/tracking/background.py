@@ -15,10 +15,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from swath.tracking.imports import unforked
-from swath.tracking.records import Facts, System
+from swath.tracking.runlog.records import Facts, System
 
 if TYPE_CHECKING:
-    from swath.tracking.companions import Companions
+    from swath.tracking.runs.companions import Companions
     from swath.tracking.surroundings import Sampler
 
 logger = logging.getLogger("swath.tracking")

@@ -15,7 +15,7 @@ import msgspec
 from swath.tracking.layout import check_run_id
 
 if TYPE_CHECKING:
-    from swath.tracking.handle import Run
+    from swath.tracking.runs.handle import Run
 
 PARAMS_NAME = "params.yaml"
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from swath.tracking.encoding import type_name
 from swath.tracking.errors import UsageError
 from swath.tracking.media.chart import Chart
 from swath.tracking.media.curves import (
@@ -18,6 +17,7 @@ from swath.tracking.media.curves import (
 )
 from swath.tracking.media.samples import array_of, labels_of, scores_of, sorted_classes
 from swath.tracking.media.table import ColumnKey, Table
+from swath.tracking.runlog.encoding import type_name
 
 __all__ = [
     "MAX_POINTS",

@@ -10,16 +10,17 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple, NoReturn
 
-from swath.tracking import layout, process
+from swath.tracking import layout
 from swath.tracking.clock import SYSTEM_CLOCK, Clock
 from swath.tracking.context import CAPTURED, ENTERED, TrialContext
 from swath.tracking.errors import UsageError
-from swath.tracking.handle import Run
 from swath.tracking.host import this_host
-from swath.tracking.identity import checked_tags
-from swath.tracking.records import Define, Header
-from swath.tracking.resuming import Place, Wish, find_place
-from swath.tracking.runconfig import read_config, selected
+from swath.tracking.runlog.records import Define, Header
+from swath.tracking.runs import process
+from swath.tracking.runs.config import read_config, selected
+from swath.tracking.runs.handle import Run
+from swath.tracking.runs.identity import checked_tags
+from swath.tracking.runs.resuming import Place, Wish, find_place
 from swath.tracking.settings import Settings, mode_named
 
 if TYPE_CHECKING:

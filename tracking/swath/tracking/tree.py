@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
-from swath.tracking.encoding import to_plain, to_plain_dict
 from swath.tracking.errors import UsageError
+from swath.tracking.runlog.encoding import to_plain, to_plain_dict
 
 Notify = Callable[[str], None]
 Refused = Callable[[str, Any, Any], None]

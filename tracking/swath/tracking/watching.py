@@ -10,9 +10,9 @@ import weakref
 from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
-from swath.tracking.encoding import type_name
 from swath.tracking.errors import UsageError
 from swath.tracking.media.base import needs
+from swath.tracking.runlog.encoding import type_name
 
 if TYPE_CHECKING:
     import torch

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from swath.agents.task import Function
-from swath.tracking.encoding import utf8_text
+from swath.tracking.runlog.encoding import utf8_text
 
 _HERE = str(Path(__file__).parent)
 

@@ -13,8 +13,8 @@ from pathlib import Path
 
 from swath.tracking.clock import Clock
 from swath.tracking.layout import segment_name
-from swath.tracking.records import AnyRecord, Finish, Output
-from swath.tracking.runlog import LogWriter
+from swath.tracking.runlog.logfile import LogWriter
+from swath.tracking.runlog.records import AnyRecord, Finish, Output
 
 logger = logging.getLogger("swath.agents")
 

@@ -17,7 +17,7 @@ from swath.agents.executors.output import AgentLog, Echo, Pipe, Tail
 from swath.agents.executors.unstarted import NotStarted
 from swath.agents.protocol import Ending, Outcome
 from swath.tracking.clock import Clock
-from swath.tracking.runlog import request_stop
+from swath.tracking.runlog.logfile import request_stop
 
 #: How often a stop request is repeated for segments that appear late, and a child without an exit event is looked at.
 _TICK_S = 0.05

@@ -16,7 +16,7 @@ from swath.agents.protocol import AgentInfo
 from swath.tracking.clock import SYSTEM_CLOCK, Clock
 from swath.tracking.errors import SpecError, UsageError
 from swath.tracking.host import this_host
-from swath.tracking.names import new_id
+from swath.tracking.runs.names import new_id
 
 
 @dataclass(frozen=True)

@@ -14,10 +14,10 @@ from swath.agents.executors.base import Execution, Executor
 from swath.agents.protocol import Assignment, Ending, Job, Lease, Outcome, Task
 from swath.tracking.clock import SYSTEM_CLOCK
 from swath.tracking.context import TrialContext
-from swath.tracking.frames import decode
 from swath.tracking.layout import segments
-from swath.tracking.records import AnyRecord, Config, Row
-from swath.tracking.runlog import read_from
+from swath.tracking.runlog.frames import decode
+from swath.tracking.runlog.logfile import read_from
+from swath.tracking.runlog.records import AnyRecord, Config, Row
 
 #: A trial that every executor can run; the bodies below are all one module, so that one file serves all laws.
 TRAIN = """

@@ -24,9 +24,9 @@ from swath.agents.protocol import (
 )
 from swath.tracking.clock import SYSTEM_CLOCK, Clock
 from swath.tracking.errors import LeaseLost, NotAllowed, NotFound, StoreCorrupt
-from swath.tracking.frames import HEADER_SIZE, decode
 from swath.tracking.layout import attempt_of
-from swath.tracking.records import AnyRecord, Finish, Output, Row
+from swath.tracking.runlog.frames import HEADER_SIZE, decode
+from swath.tracking.runlog.records import AnyRecord, Finish, Output, Row
 
 #: Endings after which a trial goes back to the queue.
 REQUEUED: frozenset[Ending] = frozenset({"crashed", "preempted"})

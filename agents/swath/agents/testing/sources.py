@@ -23,10 +23,10 @@ from swath.agents.protocol import (
     Wait,
 )
 from swath.tracking.errors import LeaseLost, NotFound
-from swath.tracking.frames import HEADER_SIZE
 from swath.tracking.layout import segment_name
-from swath.tracking.records import Row
-from swath.tracking.runlog import LogWriter, read_from
+from swath.tracking.runlog.frames import HEADER_SIZE
+from swath.tracking.runlog.logfile import LogWriter, read_from
+from swath.tracking.runlog.records import Row
 
 FINISHED = Outcome("finished", 0)
 

@@ -8,9 +8,9 @@ from pathlib import Path
 
 from swath.sweeps.cli import words
 from swath.tracking import layout
-from swath.tracking.frames import HEADER_SIZE, decode, names_in
-from swath.tracking.records import Row
-from swath.tracking.runlog import read_from
+from swath.tracking.runlog.frames import HEADER_SIZE, decode, names_in
+from swath.tracking.runlog.logfile import read_from
+from swath.tracking.runlog.records import Row
 
 #: How many of a trial's last values are kept.
 KEPT = 200

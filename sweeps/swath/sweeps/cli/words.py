@@ -9,7 +9,7 @@ from itertools import pairwise
 from typing import Any
 
 from swath.sweeps.flat import flatten
-from swath.tracking.encoding import is_media
+from swath.tracking.runlog.encoding import is_media
 
 BLOCKS = "▁▂▃▄▅▆▇█"
 ASCII_BLOCKS = "_.-~=+*#"

@@ -11,7 +11,7 @@ from typing import Any, TypeAlias
 import yaml
 
 from swath.sweeps.spec.faults import Fault
-from swath.tracking.encoding import utf8_text
+from swath.tracking.runlog.encoding import utf8_text
 
 Path: TypeAlias = tuple[str | int, ...]
 

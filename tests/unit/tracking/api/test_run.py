@@ -23,7 +23,7 @@ from swath.tracking.api.local import LocalSource
 from swath.tracking.api.rows import sampled
 from swath.tracking.blobs import Blobs
 from swath.tracking.errors import NotAllowed, NotFound, UsageError
-from swath.tracking.records import Alert, Config, Facts, Finish, Output, Row, Saved, System
+from swath.tracking.runlog.records import Alert, Config, Facts, Finish, Output, Row, Saved, System
 from swath.tracking.testing.clock import FakeClock
 from swath.tracking.testing.sources import BEGAN, from_log, header, write_log, write_run
 

@@ -9,9 +9,9 @@ import pytest
 
 from swath.tracking import Api, init
 from swath.tracking.api.local import LocalSource
-from swath.tracking.capture import capture_runs
 from swath.tracking.errors import NotFound, UsageError
 from swath.tracking.store import RunRow
+from swath.tracking.testing.capture import capture_runs
 from swath.tracking.testing.sources import write_run
 
 

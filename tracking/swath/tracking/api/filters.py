@@ -16,8 +16,8 @@ from difflib import get_close_matches
 from typing import Any
 
 from swath.tracking.api.fields import MISSING, Columns, Field, field_named
-from swath.tracking.encoding import to_plain, to_plain_dict
 from swath.tracking.errors import UsageError
+from swath.tracking.runlog.encoding import to_plain, to_plain_dict
 
 OPERATORS = ("$eq", "$ne", "$gt", "$gte", "$lt", "$lte", "$in", "$nin", "$exists", "$regex", "$not")
 JUNCTIONS = ("$and", "$or", "$nor", "$not")

@@ -13,14 +13,14 @@ from swath.tracking.api import pushdown
 from swath.tracking.api.filters import columns_of, parse
 from swath.tracking.api.query import DEFAULT_ORDER, Query, arranged, parse_order
 from swath.tracking.api.source import Change, FileInfo
-from swath.tracking.apply import applied_to, fold
+from swath.tracking.apply.catchup import take_over_run, take_over_runs, trials_by_log
+from swath.tracking.apply.fold import applied_to, fold
 from swath.tracking.blobs import Blobs
-from swath.tracking.catchup import take_over_run, take_over_runs, trials_by_log
 from swath.tracking.clock import SYSTEM_CLOCK, Clock
 from swath.tracking.errors import NotAllowed, NotFound, UsageError
-from swath.tracking.history import read_history, read_records
-from swath.tracking.records import AnyRecord, Row, Saved
-from swath.tracking.runlog import LogWriter, read_from
+from swath.tracking.runlog.history import read_history, read_records
+from swath.tracking.runlog.logfile import LogWriter, read_from
+from swath.tracking.runlog.records import AnyRecord, Row, Saved
 from swath.tracking.store import Database, RunRow, runs
 from swath.tracking.store.runs import Event
 from swath.tracking.store.selection import select_columns, select_ids

@@ -19,9 +19,9 @@ from swath.tracking.api.fetched import FetchedBlobs, checked
 from swath.tracking.api.query import Query
 from swath.tracking.api.source import Change, FileInfo
 from swath.tracking.blobs import Blobs
-from swath.tracking.client import Client
 from swath.tracking.errors import NotFound, OutOfStep, RetryLater, SwathError
-from swath.tracking.records import AnyRecord, Row
+from swath.tracking.runlog.records import AnyRecord, Row
+from swath.tracking.shipping.client import Client
 from swath.tracking.store import RunRow
 
 #: How long a question is repeated that is not answered, and how long the server may say nothing: it may have to

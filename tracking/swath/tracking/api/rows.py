@@ -9,8 +9,8 @@ from typing import Any, TypeVar
 
 from swath.tracking.api.fields import MISSING, dig
 from swath.tracking.api.filters import sort_key
-from swath.tracking.encoding import is_media
-from swath.tracking.records import Row, System
+from swath.tracking.runlog.encoding import is_media
+from swath.tracking.runlog.records import Row, System
 
 Record = dict[str, Any]
 T = TypeVar("T")

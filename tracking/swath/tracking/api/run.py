@@ -13,10 +13,10 @@ from swath.tracking.api.filters import same
 from swath.tracking.api.source import Change, RunSource
 from swath.tracking.api.summary import RunSummary
 from swath.tracking.api.values import copied, iso, whole
-from swath.tracking.encoding import to_plain_dict, type_name
 from swath.tracking.errors import NotFound, UsageError
-from swath.tracking.identity import checked_tags
-from swath.tracking.records import Alert, Config, Facts, Output, Summary, System, Update
+from swath.tracking.runlog.encoding import to_plain_dict, type_name
+from swath.tracking.runlog.records import Alert, Config, Facts, Output, Summary, System, Update
+from swath.tracking.runs.identity import checked_tags
 from swath.tracking.store import RunRow
 
 if TYPE_CHECKING:

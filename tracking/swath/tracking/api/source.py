@@ -10,7 +10,7 @@ import msgspec
 
 from swath.tracking.api.query import Query
 from swath.tracking.blobs import Blobs
-from swath.tracking.records import AnyRecord, Config, Row, Summary, Update
+from swath.tracking.runlog.records import AnyRecord, Config, Row, Summary, Update
 from swath.tracking.store import RunRow
 
 Change = Config | Summary | Update

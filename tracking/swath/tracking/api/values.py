@@ -6,8 +6,8 @@ import operator
 from datetime import UTC, datetime
 from typing import Any
 
-from swath.tracking.encoding import type_name
 from swath.tracking.errors import UsageError
+from swath.tracking.runlog.encoding import type_name
 
 
 def copied(value: Any) -> Any:

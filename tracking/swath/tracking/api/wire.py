@@ -10,8 +10,8 @@ import msgspec
 
 from swath.tracking.api.query import Query
 from swath.tracking.api.source import Change, FileInfo
-from swath.tracking.encoding import to_plain
-from swath.tracking.records import AnyRecord, Row
+from swath.tracking.runlog.encoding import to_plain
+from swath.tracking.runlog.records import AnyRecord, Row
 from swath.tracking.store import RunRow
 
 MEDIA_TYPE = "application/msgpack"

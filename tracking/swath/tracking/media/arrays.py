@@ -6,8 +6,8 @@ import numbers
 import sys
 from typing import TYPE_CHECKING, Any
 
-from swath.tracking.encoding import type_name
 from swath.tracking.errors import UsageError
+from swath.tracking.runlog.encoding import type_name
 
 if TYPE_CHECKING:
     import numpy.typing as npt

@@ -8,11 +8,11 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from swath.tracking.blobs import Blobs
-from swath.tracking.encoding import type_name
 from swath.tracking.errors import UsageError
 from swath.tracking.media.arrays import as_array, number
 from swath.tracking.media.base import needs
 from swath.tracking.media.files import FileMedia, Held, caption_of, existing, is_path
+from swath.tracking.runlog.encoding import type_name
 
 if TYPE_CHECKING:
     from types import ModuleType

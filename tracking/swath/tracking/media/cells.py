@@ -19,9 +19,9 @@ from typing import Any
 import msgspec
 
 from swath.tracking.blobs import Blobs
-from swath.tracking.encoding import to_plain, to_plain_dict, type_name, utf8_text
 from swath.tracking.errors import StoreCorrupt, UsageError
 from swath.tracking.media.base import Media
+from swath.tracking.runlog.encoding import to_plain, to_plain_dict, type_name, utf8_text
 
 MediaFrom = Callable[[Mapping[str, Any], Blobs], Media]
 

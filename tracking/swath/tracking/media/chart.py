@@ -6,11 +6,11 @@ from collections.abc import Mapping
 from typing import Any, Self
 
 from swath.tracking.blobs import Blobs
-from swath.tracking.encoding import type_name
 from swath.tracking.errors import UsageError
 from swath.tracking.media.base import Media
 from swath.tracking.media.cells import MediaFrom
 from swath.tracking.media.table import ColumnKey, Table
+from swath.tracking.runlog.encoding import type_name
 
 CHART_FIELDS: Mapping[str, tuple[str, ...]] = {
     "line": ("x", "y"),

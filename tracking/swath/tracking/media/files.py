@@ -12,9 +12,9 @@ from pathlib import Path
 from typing import Any, Self
 
 from swath.tracking.blobs import Blobs
-from swath.tracking.encoding import type_name
 from swath.tracking.errors import NotFound, StoreCorrupt, UsageError
 from swath.tracking.media.base import Media
+from swath.tracking.runlog.encoding import type_name
 
 _DAMAGED = "the row that holds it is damaged"
 

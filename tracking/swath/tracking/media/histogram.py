@@ -10,10 +10,10 @@ from itertools import pairwise
 from typing import Any, Self
 
 from swath.tracking.blobs import Blobs
-from swath.tracking.encoding import type_name
 from swath.tracking.errors import UsageError
 from swath.tracking.media.base import Media
 from swath.tracking.media.samples import array_of
+from swath.tracking.runlog.encoding import type_name
 
 _BLOCK = 1 << 20
 

@@ -7,9 +7,9 @@ from collections.abc import Mapping
 from typing import Any
 
 from swath.tracking.blobs import Blobs
-from swath.tracking.encoding import type_name
 from swath.tracking.errors import UsageError
 from swath.tracking.media.files import FileMedia, Held, contents, existing, is_handle, text_bytes
+from swath.tracking.runlog.encoding import type_name
 
 
 class Html(FileMedia):

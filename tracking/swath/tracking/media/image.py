@@ -7,12 +7,12 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from swath.tracking.blobs import Blobs
-from swath.tracking.encoding import type_name
 from swath.tracking.errors import UsageError
 from swath.tracking.media import pillow
 from swath.tracking.media.arrays import as_array, grid, is_tensor, number, to_levels
 from swath.tracking.media.files import FileMedia, Held, Source, caption_of, existing, is_path, listed
 from swath.tracking.media.masks import Mask, checked_boxes, checked_masks, class_list, number_keys, text_keys
+from swath.tracking.runlog.encoding import type_name
 
 if TYPE_CHECKING:
     from PIL.Image import Image as Picture

@@ -7,11 +7,11 @@ from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from swath.tracking.blobs import Blobs
-from swath.tracking.encoding import type_name
 from swath.tracking.errors import UsageError
 from swath.tracking.media import pillow
 from swath.tracking.media.arrays import as_array, number
 from swath.tracking.media.files import FileMedia, Held, existing
+from swath.tracking.runlog.encoding import type_name
 
 if TYPE_CHECKING:
     from swath.tracking.media.arrays import Array, Levels

@@ -6,7 +6,6 @@ from collections.abc import Mapping
 from typing import Any
 
 from swath.tracking.blobs import Blobs
-from swath.tracking.encoding import type_name
 from swath.tracking.errors import UsageError
 from swath.tracking.media.files import (
     FileMedia,
@@ -19,6 +18,7 @@ from swath.tracking.media.files import (
     is_path,
     kind_of_handle,
 )
+from swath.tracking.runlog.encoding import type_name
 
 _TYPES = frozenset({"pdb", "pqr", "mmcif", "mcif", "cif", "sdf", "sd", "gro", "mol2", "mmtf"})
 _BINARY = frozenset({"mmtf"})

@@ -9,7 +9,6 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Self
 
 from swath.tracking.blobs import Blobs
-from swath.tracking.encoding import type_name
 from swath.tracking.errors import UsageError
 from swath.tracking.media.arrays import as_array
 from swath.tracking.media.files import (
@@ -24,6 +23,7 @@ from swath.tracking.media.files import (
     kind_of_handle,
     listed,
 )
+from swath.tracking.runlog.encoding import type_name
 
 if TYPE_CHECKING:
     from swath.tracking.media.arrays import Array

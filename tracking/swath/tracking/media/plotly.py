@@ -11,10 +11,10 @@ from typing import Any, Self
 import msgspec
 
 from swath.tracking.blobs import Blobs
-from swath.tracking.encoding import type_name
 from swath.tracking.errors import StoreCorrupt, UsageError
 from swath.tracking.media.base import Media, needs
 from swath.tracking.media.cells import plain_cell
+from swath.tracking.runlog.encoding import type_name
 
 _PARTS = {"data", "layout", "frames", "config"}
 

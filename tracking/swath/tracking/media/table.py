@@ -7,11 +7,11 @@ from importlib import import_module
 from typing import Any, Literal, Self
 
 from swath.tracking.blobs import Blobs
-from swath.tracking.encoding import type_name, utf8_text
 from swath.tracking.errors import UsageError
 from swath.tracking.media.base import Media
 from swath.tracking.media.cells import MediaFrom, is_plain, kind_of, pack_rows, plain_cell, unpack_rows
 from swath.tracking.media.dataframes import columns_of, frame_of, is_frame
+from swath.tracking.runlog.encoding import type_name, utf8_text
 
 ColumnKey = str | int
 LogMode = Literal["IMMUTABLE", "MUTABLE", "INCREMENTAL"]

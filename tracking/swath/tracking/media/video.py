@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from swath.tracking.blobs import Blobs
-from swath.tracking.encoding import type_name
 from swath.tracking.errors import UsageError
 from swath.tracking.media import pillow
 from swath.tracking.media.arrays import as_array, number, to_levels
@@ -27,6 +26,7 @@ from swath.tracking.media.files import (
     is_handle,
     is_path,
 )
+from swath.tracking.runlog.encoding import type_name
 
 if TYPE_CHECKING:
     from swath.tracking.media.arrays import Array, Levels

@@ -14,9 +14,9 @@ from itertools import chain
 import msgspec
 
 from swath.tracking.api import wire
-from swath.tracking.encoding import pack
 from swath.tracking.errors import OutOfStep, StoreFull
-from swath.tracking.records import AnyRecord
+from swath.tracking.runlog.encoding import pack
+from swath.tracking.runlog.records import AnyRecord
 
 #: A page ends with the record that takes it beyond so many bytes, or is the last of so many.
 PAGE_BYTES = 4 * 1024 * 1024

@@ -15,13 +15,13 @@ from zlib import crc32
 import sqlalchemy as sa
 
 from swath.tracking import layout
+from swath.tracking.apply.catchup import Trials, take_over_run
 from swath.tracking.blobs import Blobs
-from swath.tracking.catchup import Trials, take_over_run
 from swath.tracking.clock import Clock
 from swath.tracking.errors import NotAllowed, OutOfStep, StoreFull, UsageError
-from swath.tracking.frames import HEADER_SIZE, decode
-from swath.tracking.records import Header
-from swath.tracking.runlog import end_of, read_from, write_at
+from swath.tracking.runlog.frames import HEADER_SIZE, decode
+from swath.tracking.runlog.logfile import end_of, read_from, write_at
+from swath.tracking.runlog.records import Header
 from swath.tracking.store import Database, runs
 
 OwnsSweep = Callable[[sa.Connection, str], bool]

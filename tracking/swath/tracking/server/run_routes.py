@@ -13,8 +13,8 @@ from starlette.responses import FileResponse, JSONResponse, Response
 from starlette.routing import BaseRoute, Route
 
 from swath.tracking import layout
+from swath.tracking.apply.catchup import Trials, trials_by_log
 from swath.tracking.blobs import Blobs
-from swath.tracking.catchup import Trials, trials_by_log
 from swath.tracking.clock import SYSTEM_CLOCK, Clock
 from swath.tracking.errors import NotFound, RetryLater, UsageError
 from swath.tracking.server.receiver import BlobReceiver, OwnsSweep, RunReceiver

@@ -7,7 +7,7 @@ from typing import Any, Protocol
 
 import sqlalchemy as sa
 
-from swath.tracking.encoding import utf8_text
+from swath.tracking.runlog.encoding import utf8_text
 
 
 class Cursor(Protocol):

@@ -12,12 +12,13 @@ import pytest
 from swath.tracking import layout
 from swath.tracking.api.query import query
 from swath.tracking.api.source import Change, FileInfo, RunSource
-from swath.tracking.apply import fold
+from swath.tracking.apply.fold import fold
 from swath.tracking.blobs import Blobs
 from swath.tracking.errors import NotAllowed, NotFound
-from swath.tracking.frames import HEADER_SIZE
 from swath.tracking.host import this_host
-from swath.tracking.records import (
+from swath.tracking.runlog.frames import HEADER_SIZE
+from swath.tracking.runlog.logfile import LogWriter, read_from
+from swath.tracking.runlog.records import (
     Alert,
     AnyRecord,
     Config,
@@ -31,7 +32,6 @@ from swath.tracking.records import (
     Summary,
     Update,
 )
-from swath.tracking.runlog import LogWriter, read_from
 from swath.tracking.store import RunRow
 
 BEGAN = 1_000_000.0

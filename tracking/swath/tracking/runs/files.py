@@ -14,7 +14,7 @@ from swath.tracking import layout
 from swath.tracking.blobs import Blobs
 from swath.tracking.clock import Clock
 from swath.tracking.errors import UsageError
-from swath.tracking.records import Saved
+from swath.tracking.runlog.records import Saved
 
 POLICIES = ("live", "now", "end")
 _NOT_CODE = {".git", ".hg", ".swath", ".venv", "venv", "__pycache__", "node_modules", "wandb", "mlruns"}

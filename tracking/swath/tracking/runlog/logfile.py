@@ -22,10 +22,10 @@ from contextlib import suppress
 from pathlib import Path
 from zlib import crc32
 
-from swath.tracking.encoding import pack
 from swath.tracking.errors import NotAllowed, StoreCorrupt
-from swath.tracking.frames import FRAME, HEADER_SIZE, end_of_frames
-from swath.tracking.records import Record
+from swath.tracking.runlog.encoding import pack
+from swath.tracking.runlog.frames import FRAME, HEADER_SIZE, end_of_frames
+from swath.tracking.runlog.records import Record
 
 logger = logging.getLogger("swath.tracking")
 

@@ -8,8 +8,8 @@ from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-from swath.tracking.encoding import to_plain_dict, type_name
 from swath.tracking.errors import UsageError
+from swath.tracking.runlog.encoding import to_plain_dict, type_name
 from swath.tracking.tree import Tree
 
 Record = Callable[[dict[str, Any]], None]

@@ -10,7 +10,7 @@ from typing import Any
 import msgspec
 
 from swath.tracking.errors import UsageError
-from swath.tracking.records import Record
+from swath.tracking.runlog.records import Record
 
 MAX_ARRAY = 4096
 _ATOMS = frozenset({float, int, str, bool, type(None)})

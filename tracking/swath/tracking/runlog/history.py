@@ -6,10 +6,10 @@ from collections.abc import Iterable, Mapping
 from itertools import accumulate
 from pathlib import Path
 
-from swath.tracking.frames import HEADER_SIZE, decode
 from swath.tracking.layout import last_attempt, segments
-from swath.tracking.records import AnyRecord, Output, Rewind, Row
-from swath.tracking.runlog import read_from
+from swath.tracking.runlog.frames import HEADER_SIZE, decode
+from swath.tracking.runlog.logfile import read_from
+from swath.tracking.runlog.records import AnyRecord, Output, Rewind, Row
 
 
 def read_records(run_dir: Path, attempt: int | None = None, until: Mapping[str, int] | None = None) -> list[AnyRecord]:

@@ -11,13 +11,14 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from swath.tracking import layout, names
-from swath.tracking import records as kinds
+from swath.tracking import layout
 from swath.tracking.errors import NotFound, UsageError
-from swath.tracking.history import read_history, read_records
+from swath.tracking.runlog import records as kinds
+from swath.tracking.runlog.history import read_history, read_records
+from swath.tracking.runs import names
 
 if TYPE_CHECKING:
-    from swath.tracking.handle import Run
+    from swath.tracking.runs.handle import Run
 
 RESUME = (None, False, True, "allow", "auto", "must", "never")
 _POINT = re.compile(r"(?P<run>[^?]+)(\?_step=(?P<step>[0-9]+))?")

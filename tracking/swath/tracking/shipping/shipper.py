@@ -1,6 +1,6 @@
 """Ships runs to a server: beside the training, after it in a process of its own, and later those that stayed here.
 
-What is sent and how is told in `delivery`. `python -m swath.tracking.shipping RUN_DIR` is the process of its own.
+What is sent and how is told in `delivery`. `python -m swath.tracking.shipping.shipper RUN_DIR` is that process.
 """
 
 from __future__ import annotations
@@ -20,12 +20,12 @@ import msgspec
 from swath.tracking import layout
 from swath.tracking.background import side_thread
 from swath.tracking.clock import SYSTEM_CLOCK, Clock
-from swath.tracking.delivery import Delivery, RunLock, is_marked, mark
 from swath.tracking.errors import RetryLater, StoreFull, SwathError
 from swath.tracking.settings import Settings, helper_environment
+from swath.tracking.shipping.delivery import Delivery, RunLock, is_marked, mark
 
 if TYPE_CHECKING:
-    from swath.tracking.client import Client
+    from swath.tracking.shipping.client import Client
 
 logger = logging.getLogger("swath.tracking")
 
@@ -191,7 +191,7 @@ class Shipper:
             from swath.tracking.imports import unforked
 
             with unforked():
-                from swath.tracking.client import Client
+                from swath.tracking.shipping.client import Client
             client = Client(
                 self._url,
                 self._token,
@@ -253,7 +253,7 @@ def sync(
     `on_progress` hears of each. Raises when the server cannot be asked at all; the runs stay as they are, and may
     be sent at any later time.
     """
-    from swath.tracking.client import Client
+    from swath.tracking.shipping.client import Client
 
     results = []
     folder = root / "runs"
@@ -289,7 +289,7 @@ def _sync_run(run_dir: Path, client: Client, clock: Clock) -> Synced:
 
 def ship_detached(run_dir: Path, url: str, token: str = "") -> bool:
     """Start a process that delivers the rest of a run and outlives this one; whether it could be started."""
-    argv = [sys.executable, "-P", "-m", "swath.tracking.shipping", os.path.abspath(run_dir)]
+    argv = [sys.executable, "-P", "-m", "swath.tracking.shipping.shipper", os.path.abspath(run_dir)]
     null = [(os.POSIX_SPAWN_OPEN, fd, os.devnull, os.O_RDWR, 0) for fd in range(3)]
     try:
         # Not `subprocess`: at the end of the interpreter, where runs are finished, it may not be used.

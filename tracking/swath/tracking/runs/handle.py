@@ -10,20 +10,21 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any
 
-from swath.tracking import metrics, process
-from swath.tracking import records as kinds
 from swath.tracking.clock import Clock
-from swath.tracking.companions import Companions
-from swath.tracking.console import Console
-from swath.tracking.encoding import plain_row, to_plain_dict, type_name
 from swath.tracking.errors import TrialStopped, UsageError
-from swath.tracking.frames import decode
-from swath.tracking.history import read_records, rows_that_count
-from swath.tracking.metrics import Summarizer
-from swath.tracking.recorder import Recorder
-from swath.tracking.runconfig import Config, merged
-from swath.tracking.runlog import read_from
-from swath.tracking.runsummary import Summary
+from swath.tracking.runlog import metrics
+from swath.tracking.runlog import records as kinds
+from swath.tracking.runlog.encoding import plain_row, to_plain_dict, type_name
+from swath.tracking.runlog.frames import decode
+from swath.tracking.runlog.history import read_records, rows_that_count
+from swath.tracking.runlog.logfile import read_from
+from swath.tracking.runlog.metrics import Summarizer
+from swath.tracking.runlog.recorder import Recorder
+from swath.tracking.runs import process
+from swath.tracking.runs.companions import Companions
+from swath.tracking.runs.config import Config, merged
+from swath.tracking.runs.console import Console
+from swath.tracking.runs.summary import Summary
 from swath.tracking.settings import Settings
 
 OnRow = Callable[[dict[str, Any]], None]

@@ -11,14 +11,15 @@ from typing import NamedTuple
 import msgspec
 import sqlalchemy as sa
 
-from swath.tracking import layout, records
-from swath.tracking.apply import applied_to, fold
+from swath.tracking import layout
+from swath.tracking.apply.fold import applied_to, fold
+from swath.tracking.apply.liveness import is_gone
 from swath.tracking.clock import Clock
 from swath.tracking.errors import StoreCorrupt
-from swath.tracking.frames import FRAME, HEADER_SIZE, decode
 from swath.tracking.host import this_host
-from swath.tracking.liveness import is_gone
-from swath.tracking.runlog import read_from
+from swath.tracking.runlog import records
+from swath.tracking.runlog.frames import FRAME, HEADER_SIZE, decode
+from swath.tracking.runlog.logfile import read_from
 from swath.tracking.store import Database, RunRow, runs
 from swath.tracking.store.runs import Event, Position
 

@@ -16,12 +16,12 @@ import msgspec
 from swath.tracking import layout
 from swath.tracking.blobs import Blobs
 from swath.tracking.errors import OutOfStep, StoreCorrupt, UsageError
-from swath.tracking.frames import FRAME, HEADER_SIZE
-from swath.tracking.references import SEAM, digests_in, digests_in_blob
-from swath.tracking.runlog import end_of, read_from
+from swath.tracking.runlog.frames import FRAME, HEADER_SIZE
+from swath.tracking.runlog.logfile import end_of, read_from
+from swath.tracking.runlog.references import SEAM, digests_in, digests_in_blob
 
 if TYPE_CHECKING:
-    from swath.tracking.client import Client
+    from swath.tracking.shipping.client import Client
 
 logger = logging.getLogger("swath.tracking")
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, MutableMapping
 from typing import Any
 
-from swath.tracking.encoding import to_plain
 from swath.tracking.errors import UsageError
-from swath.tracking.metrics import Summarizer
+from swath.tracking.runlog.encoding import to_plain
+from swath.tracking.runlog.metrics import Summarizer
 from swath.tracking.tree import Tree
 
 

@@ -8,9 +8,9 @@ from typing import Any
 
 import msgspec
 
-from swath.tracking import names
-from swath.tracking import records as kinds
 from swath.tracking.errors import UsageError
+from swath.tracking.runlog import records as kinds
+from swath.tracking.runs import names
 
 _INHERITED = ("name", "entity", "project", "group", "job_type", "tags", "notes")
 

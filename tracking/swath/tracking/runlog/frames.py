@@ -11,7 +11,7 @@ from zlib import crc32
 
 import msgspec
 
-from swath.tracking.records import AnyRecord, Keys, Row, Values
+from swath.tracking.runlog.records import AnyRecord, Keys, Row, Values
 
 #: Where the frames of a segment begin.
 HEADER_SIZE = 4096

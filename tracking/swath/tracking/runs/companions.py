@@ -9,20 +9,20 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from swath.tracking import layout
-from swath.tracking import records as kinds
 from swath.tracking.blobs import Blobs
 from swath.tracking.clock import Clock
 from swath.tracking.context import is_captured
 from swath.tracking.errors import UsageError
-from swath.tracking.identity import Identity
-from swath.tracking.runfiles import RunFiles
+from swath.tracking.runlog import records as kinds
+from swath.tracking.runs.files import RunFiles
+from swath.tracking.runs.identity import Identity
 from swath.tracking.settings import Settings
 
 if TYPE_CHECKING:
     from datetime import timedelta
 
     from swath.tracking.alerts import AlertLevel, Alerts
-    from swath.tracking.shipping import Shipper
+    from swath.tracking.shipping.shipper import Shipper
     from swath.tracking.watching import Watcher
 
 
@@ -158,7 +158,7 @@ class Companions(Identity):
         url = self.settings.url
         if not url or self.sweep_id or self.mode not in ("online", "shared") or self._run_dir is None or is_captured():
             return
-        from swath.tracking.shipping import Shipper
+        from swath.tracking.shipping.shipper import Shipper
 
         self._shipper = Shipper(self._run_dir, url, self.settings.token or "", self.clock)
         self._shipper.start()

@@ -11,12 +11,12 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from swath.tracking import layout
-from swath.tracking import records as kinds
-from swath.tracking.apply import fold
+from swath.tracking.apply.fold import fold
 from swath.tracking.context import CAPTURED
-from swath.tracking.frames import HEADER_SIZE
-from swath.tracking.history import read_history, read_records
-from swath.tracking.runlog import read_from
+from swath.tracking.runlog import records as kinds
+from swath.tracking.runlog.frames import HEADER_SIZE
+from swath.tracking.runlog.history import read_history, read_records
+from swath.tracking.runlog.logfile import read_from
 from swath.tracking.store import RunRow
 
 _MEMORY = "/dev/shm"

@@ -16,7 +16,7 @@ from swath.tracking.context import ENTERED
 from swath.tracking.errors import TrialStopped
 
 if TYPE_CHECKING:
-    from swath.tracking.handle import Run
+    from swath.tracking.runs.handle import Run
 
 _MAX_ERROR = 64 * 1024
 _open: list[Run] = []

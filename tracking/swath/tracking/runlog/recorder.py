@@ -13,11 +13,11 @@ from zlib import crc32
 
 from swath.tracking import layout
 from swath.tracking.clock import Clock
-from swath.tracking.encoding import pack
 from swath.tracking.errors import NotAllowed, UsageError
 from swath.tracking.host import this_host
-from swath.tracking.records import AnyRecord, Keys, Output, Record, Row, Values
-from swath.tracking.runlog import LogWriter
+from swath.tracking.runlog.encoding import pack
+from swath.tracking.runlog.logfile import LogWriter
+from swath.tracking.runlog.records import AnyRecord, Keys, Output, Record, Row, Values
 
 _RETRY_EVERY = 64
 #: Rows with the same metrics are written with their names so often; then without, and the names again now and then.

@@ -8,10 +8,11 @@ from typing import Any
 
 import msgspec
 
-from swath.tracking import layout, records
-from swath.tracking.frames import HEADER_SIZE, decode, names_in
-from swath.tracking.history import rows_as_written
-from swath.tracking.metrics import Definitions, Summarizer, from_plain, to_plain
+from swath.tracking import layout
+from swath.tracking.runlog import records
+from swath.tracking.runlog.frames import HEADER_SIZE, decode, names_in
+from swath.tracking.runlog.history import rows_as_written
+from swath.tracking.runlog.metrics import Definitions, Summarizer, from_plain, to_plain
 from swath.tracking.store.runs import RunRow
 
 Folder = Callable[[], Path]

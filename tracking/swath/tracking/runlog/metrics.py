@@ -9,9 +9,9 @@ from typing import Any
 
 import msgspec
 
-from swath.tracking.encoding import is_media
 from swath.tracking.errors import UsageError
-from swath.tracking.records import Define
+from swath.tracking.runlog.encoding import is_media
+from swath.tracking.runlog.records import Define
 
 #: What a summary may hold of a metric. "last" alone, the default, is the value itself; the rest makes a dict.
 KINDS = ("min", "max", "mean", "best", "last", "first")

@@ -1,0 +1,1 @@
+"""The only way from run logs into the store."""
