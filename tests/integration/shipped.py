@@ -8,7 +8,7 @@ import subprocess
 import sys
 import textwrap
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -21,6 +21,7 @@ from swath.tracking import layout
 from swath.tracking.runlog.history import read_history
 from swath.tracking.runlog.logfile import read_from
 from swath.tracking.server import ServerThread, create_app
+from swath.tracking.server.alerts import ServerAlerts
 from swath.tracking.server.run_routes import run_routes
 from swath.tracking.store import Database, RunRow, runs
 from swath.tracking.store.tables import MIGRATIONS
@@ -32,7 +33,7 @@ SERVE = """
     import sys, pathlib
     sys.path.insert(0, sys.argv[3])
     from tests.integration.shipped import Store
-    with Store(pathlib.Path(sys.argv[1]), port=int(sys.argv[2])) as store:
+    with Store(pathlib.Path(sys.argv[1]), port=int(sys.argv[2]), alerts=sys.argv[4:]) as store:
         print(store.server.port, flush=True)
         sys.stdin.read()
 """
@@ -57,11 +58,12 @@ TRAIN = """
 class Store:
     """A server's store, served from a thread; notes the requests that come. A context manager."""
 
-    def __init__(self, root: Path, port: int = 0, token: str = TOKEN) -> None:
+    def __init__(self, root: Path, port: int = 0, token: str = TOKEN, alerts: Sequence[str] = ()) -> None:
         self.root = root
         self.requests: list[str] = []
         self.database = Database(layout.database_path(root), {"tracking": MIGRATIONS})
-        self.server = ServerThread(self._noting(create_app(token, run_routes(root, self.database))), port=port)
+        app = create_app(token, run_routes(root, self.database), alerts=ServerAlerts(self.database, alerts))
+        self.server = ServerThread(self._noting(app), port=port)
 
     def __enter__(self) -> Self:
         self.server.start()
@@ -98,8 +100,9 @@ class Store:
 class ServerProcess:
     """A server as a process of its own, to be killed and started again at the same port."""
 
-    def __init__(self, root: Path) -> None:
+    def __init__(self, root: Path, *alerts: str) -> None:
         self.root = root
+        self.alerts = alerts
         self.port = 0
         self._process: subprocess.Popen[str] | None = None
 
@@ -110,7 +113,8 @@ class ServerProcess:
     def start(self) -> None:
         repository = str(Path(__file__).parents[2])
         self._process = subprocess.Popen(
-            [sys.executable, "-c", textwrap.dedent(SERVE), str(self.root), str(self.port), repository],
+            [sys.executable, "-c", textwrap.dedent(SERVE), str(self.root), str(self.port), repository,
+             *self.alerts],
             stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
         )  # fmt: skip
         assert self._process.stdout is not None

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import signal
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +17,8 @@ from swath.agents.http_source import HttpSource
 from swath.agents.protocol import AgentInfo
 from swath.sweeps.workspace import Workspace
 from swath.tracking.api import Api
+from swath.tracking.blobs import Blobs
+from swath.tracking.runlog.references import digests_in
 from swath.tracking.server import ServerThread, create_app
 
 numpy = pytest.importorskip("numpy")
@@ -56,3 +61,66 @@ def test_media_and_files_of_trials_without_a_shared_disk_arrive_whole(
             assert (picture.to_numpy() == x).all()
             assert [(number, cell.to_numpy().shape) for number, cell in table.data] == [(x, (4, 5))]
             assert run.file("model.bin").read() == bytes([x]) * 100
+
+
+#: An agent on another machine that dies once a row with a picture is with the sweep, and one more is not.
+DYING = """
+import os, signal, sys
+from pathlib import Path
+import numpy
+from swath import tracking
+from swath.agents import Agent, AgentInfo
+from swath.agents.executors.inline import InlineExecutor
+from swath.agents.http_source import HttpSource
+from swath.agents.testing.worlds import wait_for
+from swath.tracking.clock import SYSTEM_CLOCK
+from swath.tracking.host import this_host
+
+url, sweep_id, far, store = sys.argv[1:]
+
+def train(config):
+    run = tracking.init()
+    run.log({"loss": 1.0, "picture": tracking.Image(numpy.full((4, 5), 7, dtype=numpy.uint8))})
+    wait_for(lambda: any(b"image-file" in log.read_bytes() for log in Path(store).rglob("*.log")), "the first row")
+    run.log({"loss": 1.0, "picture": tracking.Image(numpy.full((4, 5), 8, dtype=numpy.uint8))})
+    os.kill(os.getpid(), signal.SIGKILL)
+
+info = AgentInfo("agent-1", "far", this_host(), os.getpid(), SYSTEM_CLOCK.now())
+Agent(HttpSource(url, "secret", sweep_id), InlineExecutor(train), info, run_root=Path(far)).run()
+"""
+
+
+def again(config: dict[str, int]) -> None:
+    with tracking.init() as run:
+        for level in (7, 9):
+            run.log({"loss": 1.0, "picture": tracking.Image(numpy.full((4, 5), level, dtype=numpy.uint8))})
+
+
+def test_what_delivered_records_name_is_in_the_store_also_when_an_agent_died_between(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    store = tmp_path / ".swath"
+    monkeypatch.setenv("SWATH_DIR", str(store))
+    sweep_id = sweeps.create({**SPEC, "parameters": {"x": {"values": [1]}}}, again)
+    far = tmp_path / "far"
+    far.mkdir()
+    with Workspace(store) as workspace:
+        server = ServerThread(create_app("secret", workspace.routes()), "127.0.0.1")
+        with server, HttpSource(server.url, "secret", sweep_id) as source:
+            dying = [sys.executable, "-c", DYING, server.url, sweep_id, str(far), str(store)]
+            assert subprocess.run(dying, timeout=120).returncode == -signal.SIGKILL
+            report = Agent(
+                source, InlineExecutor(again), AgentInfo("agent-2", "far", "far", 1, 0.0), run_root=far
+            ).run()
+        assert report.trials == {"finished": 1}
+        (trial,) = workspace.trials(sweep_id)
+    logs = sorted((store / "runs" / trial.run_id).glob("000[12].log"))
+    named = [digest for log in logs for digest in digests_in(log.read_bytes())]
+    assert len(logs) == 2
+    assert len(set(named)) >= 2
+    assert all(Blobs(store / "blobs").read(digest) for digest in named)
+    with Api(root=store) as api:
+        run = api.run(trial.run_id)
+        pictures: list[Any] = [run.media(row["picture"]) for row in run.scan_history()]
+    assert [int(picture.to_numpy()[0, 0]) for picture in pictures] == [7, 9]

@@ -5,18 +5,19 @@ from __future__ import annotations
 import email
 import email.policy
 import json
-import socket
+import os
 import subprocess
 import sys
-import threading
 from collections.abc import Callable, Iterator
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.integration.receivers import Receiver, free_port
 
 from swath.tracking.alerts import Alerts
 from swath.tracking.clock import SYSTEM_CLOCK
+from swath.tracking.runlog.history import read_records
 from swath.tracking.runlog.records import Alert
 
 SMTP = pytest.importorskip("aiosmtpd.controller")
@@ -25,40 +26,6 @@ pytestmark = pytest.mark.filterwarnings("ignore:'imghdr' is deprecated:Deprecati
 
 TOKEN = "TIiajkdnlazkcOXrIdevi7"
 UNREACHED = pytest.mark.filterwarnings("ignore:an alert did not reach:RuntimeWarning")
-
-
-class Receiver:
-    """An HTTP server that keeps what is posted to it. While `held`, it takes requests and does not answer."""
-
-    def __init__(self, answer: bytes = b"ok", status: int = 200) -> None:
-        self.posts: list[tuple[str, dict[str, Any]]] = []
-        self.asked = threading.Event()
-        self.released = threading.Event()
-        self.released.set()
-        receiver = self
-
-        class Handler(BaseHTTPRequestHandler):
-            def do_POST(self) -> None:
-                body = self.rfile.read(int(self.headers["Content-Length"]))
-                receiver.posts.append((self.path, json.loads(body)))
-                receiver.asked.set()
-                receiver.released.wait(60)
-                self.send_response(status)
-                self.send_header("Content-Length", str(len(answer)))
-                self.end_headers()
-                self.wfile.write(answer)
-
-            def log_message(self, *args: object) -> None:
-                pass
-
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        self.port = self._server.server_port
-        threading.Thread(target=self._server.serve_forever, daemon=True).start()
-
-    def close(self) -> None:
-        self.released.set()
-        self._server.shutdown()
-        self._server.server_close()
 
 
 @pytest.fixture
@@ -97,12 +64,6 @@ class Sent:
 
 
 OpenAlerts = Callable[..., Sent]
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 def mail_url(port: int) -> str:
@@ -188,6 +149,18 @@ def test_any_http_receiver_gets_level_title_and_text(receiver: Receiver, open_al
         ("High loss", True),
         ("Broken", True),
     ]
+
+
+def test_an_alert_of_a_title_alone_is_delivered(
+    receiver: Receiver, mail_server: tuple[Mailbox, int], open_alerts: OpenAlerts
+) -> None:
+    box, port = mail_server
+    sent = open_alerts(f"json://127.0.0.1:{receiver.port}/hook", mail_url(port))
+    sent.send("Training is done", "")
+    record = sent.fate()
+    assert (record.delivered, record.error, record.text) == (True, "", "")
+    assert receiver.posts[0][1]["title"] == "Training is done"
+    assert box.mails[0][1]["Subject"] == "Training is done"
 
 
 @UNREACHED
@@ -331,3 +304,107 @@ def test_the_programs_own_log_gets_nothing_of_the_urls(
         assert sent.fate().delivered
     out, err = capfd.readouterr()
     assert "sesame" not in caplog.text + out + err
+
+
+RUN = """
+import sys
+import swath.tracking as tracking
+from swath.tracking.runlog.history import read_records
+run = tracking.init(id="r1")
+{code}
+folder = run._run_dir
+run.finish()
+print([(r.title, r.delivered) for r in read_records(folder, 1) if type(r).__name__ == "Alert"])
+"""
+
+
+def run_program(code: str, target: str, folder: Path) -> tuple[str, str]:
+    """What a program with a run prints, which must end well, to stdout and stderr."""
+    kept = {name: value for name, value in os.environ.items() if not name.startswith(("SWATH_", "WANDB_"))}
+    done = subprocess.run(
+        [sys.executable, "-c", RUN.format(code=code)],
+        env={**kept, "SWATH_DIR": str(folder), "SWATH_ALERTS": target},
+        capture_output=True, text=True, timeout=120, check=True,
+    )  # fmt: skip
+    return done.stdout, done.stderr
+
+
+def test_a_run_that_ends_with_an_alert_on_its_way_waits_for_it_and_records_it(
+    receiver: Receiver, tmp_path: Path
+) -> None:
+    """What becomes of an alert is recorded under the log's lock, which the end of the run holds."""
+    target = f"json://127.0.0.1:{receiver.port}/hook"
+    out, err = run_program("run.alert('t', 'x')", target, tmp_path)
+    assert out == "[('t', True)]\n", err
+    assert [post["title"] for _, post in receiver.posts] == ["t"]
+
+
+def test_a_run_that_ends_with_a_dead_receiver_says_so_once_and_blames_no_slowness(tmp_path: Path) -> None:
+    out, err = run_program("run.alert('t', 'x')", f"json://127.0.0.1:{free_port()}/hook", tmp_path)
+    assert out == "[('t', False)]\n"
+    assert err.count("RuntimeWarning: an alert did not reach") == 1
+    assert "could not be recorded" not in err
+    assert "in time" not in b"".join(path.read_bytes() for path in tmp_path.rglob("*.log")).decode(errors="replace")
+
+
+def test_a_signal_in_the_middle_of_a_write_loses_no_alert(receiver: Receiver, tmp_path: Path) -> None:
+    """The handler finishes the run on the thread that holds the log's lock; the courier needs that lock."""
+    code = """
+import os, signal, threading
+from swath.tracking.alerts import _all
+run.alert("t", "x")
+(alerts,) = _all
+answered = threading.Event()
+settle = alerts._settle
+alerts._settle = lambda *what: (answered.set(), settle(*what))
+with run._recorder.lock:
+    assert answered.wait(60)
+    run.finish_by(signal.SIGTERM)
+"""
+    out, err = run_program(code, f"json://127.0.0.1:{receiver.port}/hook", tmp_path)
+    assert out.splitlines()[-1] == "[('t', True)]", err
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="there are no forks here")
+def test_an_alert_of_a_child_that_multiprocessing_forked_is_delivered_before_the_child_ends(
+    receiver: Receiver, tmp_path: Path
+) -> None:
+    code = """
+import multiprocessing
+child = multiprocessing.get_context("fork").Process(target=run.alert, args=("of the child", "x"))
+child.start()
+child.join()
+"""
+    out, err = run_program(code, f"json://127.0.0.1:{receiver.port}/hook", tmp_path)
+    assert out == "[('of the child', True)]\n", err
+    assert [post["title"] for _, post in receiver.posts] == ["of the child"]
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="there are no forks here")
+def test_a_fork_while_the_courier_imports_leaves_a_child_that_can_import(receiver: Receiver, tmp_path: Path) -> None:
+    code = """
+import os, signal
+run.alert("t", "x")
+sys.setswitchinterval(1e-5)
+while "apprise" not in sys.modules:
+    pass
+if os.fork() == 0:
+    signal.alarm(60)
+    import apprise
+    apprise.Apprise().add("json://localhost")
+    os._exit(0)
+assert os.wait()[1] == 0
+"""
+    out, err = run_program(code, f"json://127.0.0.1:{receiver.port}/hook", tmp_path)
+    assert out == "[('t', True)]\n", err
+
+
+def test_an_alert_in_the_last_line_of_a_program_is_delivered(receiver: Receiver, tmp_path: Path) -> None:
+    """The run is finished while Python ends, when modules can no longer say that they want to hear of it."""
+    program = "import sys; from swath import tracking; tracking.init(id='r1').alert('done')"
+    kept = {name: value for name, value in os.environ.items() if not name.startswith(("SWATH_", "WANDB_"))}
+    env = {**kept, "SWATH_DIR": str(tmp_path), "SWATH_ALERTS": f"json://127.0.0.1:{receiver.port}/hook"}
+    subprocess.run([sys.executable, "-W", "ignore", "-c", program], env=env, timeout=120, check=True)
+    assert [post["title"] for _, post in receiver.posts] == ["done"]
+    (record,) = (r for r in read_records(tmp_path / "runs/r1", 1) if isinstance(r, Alert))
+    assert (record.delivered, record.error) == (True, "")

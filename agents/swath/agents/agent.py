@@ -291,8 +291,9 @@ class Agent:
 
     def _deliver_all_but_last(self, lease: Lease, shipment: Shipment) -> list[Chunk] | None:
         """Report what does not fit one call; the last load is left for `finish`. None when the lease was lost."""
-        pending = list(loads(shipment.pending()))
-        self._patiently(partial(shipment.keep_blobs, self._source))
+        chunks = shipment.pending()
+        self._patiently(partial(shipment.keep_blobs, self._source, chunks))
+        pending = list(loads(chunks))
         for load in pending[:-1]:
             try:
                 self._patiently(partial(self._source.report, lease, load))

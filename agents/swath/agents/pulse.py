@@ -128,7 +128,7 @@ class Pulse:
             return
         self._delivering_in = threading.get_ident()
         try:
-            beat.shipment.keep_blobs(self._source)
+            beat.shipment.keep_blobs(self._source, chunks)
             for load in list(loads(chunks)) or [[]]:
                 self._report(beat, load)
             beat.pause = 0.0

@@ -8,8 +8,10 @@ from pathlib import Path
 
 from swath.agents.protocol import Chunk, TrialSource
 from swath.tracking import layout
+from swath.tracking.blobs import Blobs
 from swath.tracking.runlog.frames import HEADER_SIZE
 from swath.tracking.runlog.logfile import read_from
+from swath.tracking.runlog.references import SEAM, blobs_behind, digests_in
 
 #: Bytes of one report.
 MOST_BYTES = 4 * 1024 * 1024
@@ -22,27 +24,35 @@ class Shipment:
         self._run_dir = str(run_dir)
         self._prefix = f"{attempt:04d}"
         self._delivered: dict[str, int] = {}
-        self._blobs = layout.blobs_dir(run_dir)
-        self._has_own_blobs = self._blobs.parent == run_dir
+        self._ends: dict[str, bytes] = {}
+        self._blobs = Blobs(layout.blobs_dir(run_dir))
+        self._has_own_blobs = self._blobs.root.parent == run_dir
         self._kept: set[str] = set()
 
     def pending(self) -> list[Chunk]:
         """The bytes that are new since the last `delivered`, in chunks of at most `MOST_BYTES`."""
         return [chunk for name in self._segments() for chunk in self._new_in(name)]
 
-    def keep_blobs(self, source: TrialSource) -> None:
-        """Hand over the blobs that are new, before the records that name them. Nothing where the store has them."""
-        if not self._has_own_blobs or not self._blobs.is_dir():
+    def keep_blobs(self, source: TrialSource, chunks: Sequence[Chunk]) -> None:
+        """Hand over the blobs that these chunks speak of, before the chunks themselves; each once.
+
+        It costs as much as there is new, however many blobs the run has. Nothing where the store has them.
+        """
+        if not self._has_own_blobs:
             return
-        for path in self._blobs.glob("[0-9a-f][0-9a-f]/*"):
-            digest = path.parent.name + path.name
-            if digest not in self._kept:
-                source.keep(digest, path)
-                self._kept.add(digest)
+        ends = dict(self._ends)
+        for chunk in chunks:
+            data = ends.get(chunk.segment, b"") + chunk.data  # a digest may stand across the seam
+            for digest in digests_in(data):
+                for each, path in blobs_behind(digest, self._blobs, self._kept):
+                    source.keep(each, path)
+                    self._kept.add(each)
+            ends[chunk.segment] = data[-SEAM:]
 
     def delivered(self, chunks: Sequence[Chunk]) -> None:
         for chunk in chunks:
             self._delivered[chunk.segment] = chunk.offset + len(chunk.data)
+            self._ends[chunk.segment] = (self._ends.get(chunk.segment, b"") + chunk.data[-SEAM:])[-SEAM:]
 
     def _segments(self) -> list[str]:
         try:

@@ -9,9 +9,10 @@ from typing import Any
 
 import pytest
 
-from swath.tracking.alerts import AlertLevel, Alerts
+from swath.tracking.alerts import Alerts
 from swath.tracking.errors import UsageError
 from swath.tracking.runlog.records import Alert
+from swath.tracking.targets import AlertLevel
 from swath.tracking.testing import FakeClock
 
 
@@ -92,6 +93,17 @@ def test_a_wait_of_zero_sends_every_alert(book: Book, wait: Any) -> None:
     for _ in range(3):
         book.send("t", "x", wait_duration=wait)
     assert len(book.records) == 3
+
+
+def test_a_wait_may_be_longer_than_numbers_go(book: Book) -> None:
+    for wait in (10**400, math.inf):
+        book.send("t", "x", wait_duration=wait)
+    assert len(book.records) == 1
+
+
+def test_text_that_no_service_takes_is_recorded_and_sent_as_what_they_take(book: Book) -> None:
+    book.send("lone \ud800", "half \udfff")
+    assert (book.records[0].title, book.records[0].text) == ("lone \\ud800", "half \\udfff")
 
 
 def test_titles_without_end_do_not_fill_the_memory(book: Book) -> None:

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import io
 import sys
+import threading
+from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from swath import tracking
 from swath.tracking.runs.console import Console, Lines
 
 
@@ -56,3 +59,57 @@ def test_the_stream_keeps_its_other_abilities(monkeypatch: pytest.MonkeyPatch) -
     assert not sys.stdout.isatty()
     console.stop()
     assert (below.getvalue(), seen) == ("a\nb", ["a\n", "b"])
+
+
+def test_what_a_thread_prints_while_its_run_ends_is_printed_and_raises_nothing(
+    home: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The thread has come as far as the log's lock, which the end of the run holds."""
+    run = tracking.init()
+    assert run._recorder is not None
+    late = sys.stdout
+    run.finish()
+    run._recorder.output("stdout", "after the end\n")
+    print("after the end", file=late)
+    assert capsys.readouterr().out.endswith("after the end\n")
+
+
+def test_runs_may_end_in_any_order_and_leave_nothing_between_program_and_stream(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Each new run begins before the former one ends, more often than calls may be nested."""
+    below = io.StringIO()
+    monkeypatch.setattr(sys, "stdout", below)
+    monkeypatch.setattr(sys, "stderr", io.StringIO())
+    seen: list[str] = []
+    consoles = [Console(lambda name, text: seen.append(text))]
+    consoles[0].start()
+    for _ in range(sys.getrecursionlimit()):
+        consoles.append(Console(lambda name, text: seen.append(text)))
+        consoles[-1].start()
+        consoles.pop(0).stop()
+    print("here")
+    consoles[0].stop()
+    assert sys.stdout is below
+    assert (below.getvalue(), seen) == ("here\n", ["here\n"])
+
+
+def test_threads_that_print_lose_no_text(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "stdout", io.StringIO())
+    monkeypatch.setattr(sys, "stderr", io.StringIO())
+    seen: list[str] = []
+    console = Console(lambda name, text: seen.append(text))
+    console.start()
+    interval = sys.getswitchinterval()
+    sys.setswitchinterval(1e-6)
+    try:
+        threads = [threading.Thread(target=lambda: [print("x") for _ in range(2000)]) for _ in range(4)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+    finally:
+        sys.setswitchinterval(interval)
+        console.stop()
+    assert "".join(seen).count("x") == 8000
+    assert "".join(seen).count("\n") == 8000

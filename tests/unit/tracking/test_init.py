@@ -96,7 +96,6 @@ def test_init_honours_the_environment(home: Path, monkeypatch: pytest.MonkeyPatc
         ({"tags": [1]}, "tags"),
         ({"sync_tensorboard": True}, "not supported yet"),
         ({"projct": "x"}, "no parameter 'projct'"),
-        ({"settings": {"projct": 1}}, "no setting 'projct'"),
     ],
 )
 def test_a_wrong_parameter_is_refused_with_a_hint(parameters: dict[str, Any], message: str) -> None:

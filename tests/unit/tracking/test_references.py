@@ -12,7 +12,7 @@ from swath.tracking.media.image import Image
 from swath.tracking.media.table import Table
 from swath.tracking.runlog.encoding import pack
 from swath.tracking.runlog.records import Row, Saved
-from swath.tracking.runlog.references import SEAM, digests_in, digests_in_blob
+from swath.tracking.runlog.references import SEAM, blobs_behind, digests_in, digests_in_blob
 
 ONE, TWO = (hashlib.sha256(text).hexdigest() for text in (b"one", b"two"))
 
@@ -40,3 +40,16 @@ def test_tables_name_the_media_in_their_cells_and_other_files_name_none(tmp_path
     assert digests_in_blob(blobs.path(digest)) == []
     assert digests_in_blob(blobs.path(blobs.put(pack(Saved(1.0, "a.bin", ONE, 3))))) == []
     assert digests_in_blob(blobs.path(blobs.put(b""))) == []
+
+
+def test_a_blob_comes_after_those_that_it_speaks_of_each_once_and_none_that_is_done(tmp_path: Path) -> None:
+    blobs = Blobs(tmp_path)
+    image = Image(np.zeros((4, 4, 3), np.uint8))
+    inner = Table(columns=["image"], data=[[image]])
+    outer = Table(columns=["table", "image"], data=[[inner, image]]).to_record(blobs)["sha256"]
+    picture, table = image.to_record(blobs)["sha256"], inner.to_record(blobs)["sha256"]
+    assert [digest for digest, _ in blobs_behind(outer, blobs, ())] == [picture, table, outer]
+    assert [digest for digest, _ in blobs_behind(outer, blobs, {picture})] == [table, outer]
+    assert list(blobs_behind(outer, blobs, {outer})) == []
+    assert list(blobs_behind(ONE, blobs, ())) == []
+    assert [path for _, path in blobs_behind(picture, blobs, ())] == [blobs.path(picture)]

@@ -62,6 +62,69 @@ def test_a_place_is_below_the_base_and_never_outside_the_run(
     assert {place for place, _ in saved(home, "r1")} == {"deep/x.bin", "x.bin"}
 
 
+def test_files_of_one_pattern_elsewhere_keep_their_folders_and_never_clash(
+    home: Path, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    other = tmp_path_factory.mktemp("other")
+    for name in ("a", "b"):
+        (other / name).mkdir()
+        (other / name / "model.pt").write_text(name)
+    with tracking.init(id="r1") as run:
+        assert run.save(other / "*" / "model.pt") == ["a/model.pt", "b/model.pt"]
+        assert run.save(other, policy="now") == [f"{other.name}/a/model.pt", f"{other.name}/b/model.pt"]
+    assert {place: data for place, data in saved(home, "r1") if "other" not in place} == {
+        "a/model.pt": b"a",
+        "b/model.pt": b"b",
+    }
+
+
+def test_of_two_files_with_one_place_the_last_is_kept_and_that_is_said(
+    home: Path, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    first, second = (tmp_path_factory.mktemp("out") / "model.pt" for _ in range(2))
+    first.write_text("first")
+    second.write_text("second")
+    with tracking.init(id="r1") as run:
+        run.save(first)
+        with pytest.warns(UserWarning, match="both 'model.pt'"):
+            run.save(second)
+        run.look_at_files()
+        run.look_at_files()
+    assert saved(home, "r1") == [("model.pt", b"first"), ("model.pt", b"second")]
+
+
+def test_a_file_that_replaces_one_that_is_gone_is_its_next_version(
+    home: Path, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    with tracking.init(id="r1") as run:
+        for number in range(2):
+            path = tmp_path_factory.mktemp("epoch") / "model.pt"
+            path.write_text(str(number))
+            assert run.save(path, policy="now") == ["model.pt"]
+            path.unlink()
+    assert saved(home, "r1") == [("model.pt", b"0"), ("model.pt", b"1")]
+
+
+def test_links_keep_their_own_names_and_rounds_of_them_end(
+    home: Path, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    other = tmp_path_factory.mktemp("other")
+    (other / "epoch3.pt").write_text("weights")
+    (home / "out").mkdir()
+    (home / "out" / "best.pt").symlink_to(other / "epoch3.pt")
+    (home / "out" / "round").symlink_to(home / "out")
+    with tracking.init(id="r1") as run:
+        assert run.save("out") == ["out/best.pt"]
+        assert run.save("out/**", policy="now") == ["out/best.pt"]
+    assert {place for place, _ in saved(home, "r1")} == {"out/best.pt"}
+
+
+def test_a_name_that_looks_like_a_pattern_is_taken_as_it_is_called(home: Path) -> None:
+    (home / "model[1].pt").write_text("x")
+    with tracking.init(id="r1") as run:
+        assert run.save("model[1].pt") == ["model[1].pt"]
+
+
 def test_the_same_bytes_are_stored_once(home: Path) -> None:
     for name in ("a", "b", "c"):
         (home / f"{name}.bin").write_bytes(b"same" * 1000)
@@ -83,6 +146,24 @@ def test_source_code_is_kept_below_code_without_what_is_not_the_users(home: Path
             "code/pkg/model.py",
         ]
     assert saved(home, "r1") == [("code/train.py", b"train.py"), ("code/pkg/model.py", b"pkg/model.py")]
+
+
+def test_what_is_no_regular_file_is_no_source_code(home: Path) -> None:
+    os.mkfifo(home / "pipe.py")  # to open it would wait for ever
+    with tracking.init(id="r1") as run:
+        assert run.log_code() == []
+
+
+def test_a_file_that_could_not_be_kept_is_tried_again_and_warned_of_once(home: Path) -> None:
+    (home / "a.txt").write_text("a")
+    blobs = home / ".swath" / "blobs"
+    with tracking.init(id="r1") as run:
+        blobs.write_text("a file in the place of the folder")
+        with pytest.warns(RuntimeWarning, match=r"a\.txt was not kept"):
+            run.save("a.txt")
+        run.look_at_files()
+        blobs.unlink()
+    assert saved(home, "r1") == [("a.txt", b"a")]
 
 
 def test_a_file_that_cannot_be_read_is_warned_of_and_the_others_are_kept(home: Path) -> None:
@@ -130,3 +211,13 @@ def test_blobs_are_whole_or_not_there(tmp_path: Path) -> None:
         with pytest.raises(UsageError):
             blobs.path(wrong)
     assert [path.name for path in (tmp_path / "blobs").rglob("draft-*")] == []
+
+
+def test_a_blob_that_a_machine_lost_the_bytes_of_is_written_again(tmp_path: Path) -> None:
+    blobs = Blobs(tmp_path / "blobs")
+    digest = blobs.put(b"data")
+    (tmp_path / "file").write_bytes(b"data")
+    for again in (b"data", tmp_path / "file"):
+        blobs.path(digest).write_bytes(b"")
+        assert (blobs.put(again) if isinstance(again, bytes) else blobs.put_file(again)) == digest
+        assert blobs.read(digest) == b"data"

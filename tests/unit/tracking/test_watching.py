@@ -375,3 +375,79 @@ def test_tensors_that_have_no_numbers_are_warned_of_and_stop_no_training(watched
     with pytest.warns(RuntimeWarning, match="training goes on"):
         model(torch.randn(3, 4, device="meta")).sum().backward()
     assert watched.emitted == []
+
+
+def test_hooks_on_parameters_that_outlive_the_watched_model_are_removed_too(watched: Watched) -> None:
+    watched.watcher.watch(nn.ModuleList([watched.model]), "all", 1)
+    gc.collect()
+    watched.train(1)
+    assert watched.names == [[f"gradients/0.{name}" for name in TRAINED]]
+    watched.watcher.unwatch()
+    watched.train(1)
+    assert len(watched.emitted) == 1
+    assert not any(parameter._backward_hooks for parameter in watched.model.parameters())
+
+
+def test_parameters_that_outlive_a_watched_model_keep_its_number(watched: Watched) -> None:
+    watched.watcher.watch(nn.ModuleList([watched.model]), log_freq=1)
+    gc.collect()
+    watched.watcher.watch(watched.model, log_freq=1)
+    watched.train(1)
+    names = [name for emission in watched.emitted for name in emission]
+    assert len(names) == len(set(names)) == 2 * len(TRAINED)
+
+
+def test_models_that_are_given_up_leave_their_numbers(watched: Watched) -> None:
+    for _ in range(3):
+        model = nn.Linear(4, 1, bias=False)
+        watched.watcher.watch(model, log_freq=1)
+        model(torch.randn(2, 4)).sum().backward()
+        del model
+        gc.collect()
+    assert watched.names == [["gradients/weight"]] * 3
+
+
+def test_models_that_call_themselves_equal_are_different_models(watched: Watched) -> None:
+    class Equal(nn.Linear):  # type: ignore[misc, name-defined]
+        def __eq__(self, other: object) -> bool:
+            return True
+
+        def __hash__(self) -> int:
+            return 1
+
+    models = [Equal(4, 1), Equal(4, 1)]
+    watched.watcher.watch(models[0], "all", 1)
+    watched.watcher.watch(models[1], "all", 1)
+    watched.watcher.unwatch()
+    assert not any(model._forward_hooks or model.weight._backward_hooks for model in models)
+
+
+@pytest.mark.filterwarnings("ignore::UserWarning")
+def test_a_model_without_its_parameters_yet_is_a_usage_error_and_is_not_watched(watched: Watched) -> None:
+    model = nn.Sequential(nn.Linear(4, 4), nn.LazyLinear(2))
+    with pytest.raises(UsageError, match=r"1\.weight"):
+        watched.watcher.watch(model, "all", 1)
+    model(torch.randn(3, 4)).sum().backward()
+    assert watched.emitted == []
+    watched.watcher.watch(model, "all", 1)
+    model(torch.randn(3, 4)).sum().backward()
+    assert [len(emission) for emission in watched.emitted] == [4, 4]
+
+
+@pytest.mark.filterwarnings("ignore::UserWarning")
+def test_parameters_that_the_first_pass_makes_are_looked_at(watched: Watched) -> None:
+    model = nn.LazyLinear(2)
+    watched.watcher.watch(model, "parameters", 1)
+    model(torch.randn(3, 4))
+    assert watched.names == [["parameters/bias", "parameters/weight"]]
+
+
+@pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float64], ids=["bf16", "f64"])
+def test_a_model_that_changes_its_numbers_width_is_watched_on(watched: Watched, dtype: Any) -> None:
+    model = nn.Sequential(nn.Conv2d(1, 2, 3), nn.Flatten())
+    watched.watcher.watch(model, "all", 1)
+    model.to(dtype)
+    model(torch.randn(1, 1, 5, 5, dtype=dtype)).sum().backward()
+    assert watched.names == [
+        [f"{kind}/0.{name}" for name in ("bias", "weight")] for kind in ("parameters", "gradients")
+    ]

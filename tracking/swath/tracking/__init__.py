@@ -38,17 +38,19 @@ from swath.tracking.settings import Settings
 
 if TYPE_CHECKING:
     from swath.tracking import plot
-    from swath.tracking.alerts import AlertLevel
     from swath.tracking.api import Api
     from swath.tracking.media.audio import Audio
     from swath.tracking.media.histogram import Histogram
     from swath.tracking.media.html import Html
     from swath.tracking.media.image import Image
+    from swath.tracking.media.masks import Classes
     from swath.tracking.media.molecule import Molecule
-    from swath.tracking.media.object3d import Object3D
+    from swath.tracking.media.object3d import Object3D, box3d
     from swath.tracking.media.plotly import Plotly
     from swath.tracking.media.table import Table
     from swath.tracking.media.video import Video
+    from swath.tracking.plot import plot_table
+    from swath.tracking.targets import AlertLevel
 
     run: Run | None
     config: Config
@@ -58,6 +60,7 @@ __all__ = [
     "AlertLevel",
     "Api",
     "Audio",
+    "Classes",
     "Config",
     "Histogram",
     "Html",
@@ -83,6 +86,7 @@ __all__ = [
     "UsageError",
     "Video",
     "alert",
+    "box3d",
     "define_metric",
     "entered",
     "finish",
@@ -91,6 +95,7 @@ __all__ = [
     "log_code",
     "mark_preempting",
     "plot",
+    "plot_table",
     "save",
     "unwatch",
     "watch",

@@ -1,7 +1,7 @@
 """The tracker's own thread, one a process: looks after the runs that are open for longer than a moment.
 
 It finds out about the program, the code and the machine, lets the machine be sampled, and keeps changed files. A run
-that ends at once pays for nothing of this; what matters of it is found out when it ends.
+that ends before that is done waits for nothing of it: what can be read in a moment is found out when it ends.
 """
 
 from __future__ import annotations
@@ -38,20 +38,30 @@ def side_thread(name: str, work: Callable[[], None]) -> threading.Thread:
 
 
 class Followed:
-    """A run under care. `known`: what was found out is recorded."""
+    """A run under care. `known`: what was found out is recorded, by whoever was the first to have it."""
 
     def __init__(self, run: Companions) -> None:
         self.run = run
         self.ticks = 0
         self.known = False
         self.sampler: Sampler | None = None
+        self._lock = threading.RLock()
+
+    def record(self, facts: dict[str, Any]) -> bool:
+        """Record what was found out, unless that was done already; whether it was recorded now."""
+        with self._lock:
+            if self.known:
+                return False
+            self.known = True
+            self.run.record(Facts(self.run.now(), facts))
+            return True
 
 
 class Background:
     """Looks after the runs it was told to follow. Its own trouble is logged, never raised."""
 
     def __init__(self) -> None:
-        self._lock = threading.Lock()
+        self._lock = threading.RLock()  # a signal may end a run while another one begins in the same thread
         self._followed: dict[int, Followed] = {}
         self._thread: threading.Thread | None = None
         self._busy = threading.Event()
@@ -79,11 +89,11 @@ class Background:
         if followed.sampler is not None:
             followed.sampler.stop()
         if not followed.known and not run.sweep_id and not hurried:
-            self._safely(lambda: self._find_out(followed, thorough=False))
+            self._safely(lambda: self._glance(followed))
 
     def after_fork(self) -> None:
         """In a forked child: the thread and its samplers stayed behind, and the runs are the parent's to look after."""
-        self._lock = threading.Lock()
+        self._lock = threading.RLock()
         self._followed.clear()
         self._thread = None
         self._busy = threading.Event()
@@ -117,7 +127,7 @@ class Background:
                 if id(run) in self._followed:
                     followed.sampler.start()
         if not followed.known:
-            self._find_out(followed, thorough=True)
+            self._find_out(followed)
         if followed.ticks % _FILES_EVERY == 0:
             run.look_at_files()
 
@@ -130,24 +140,39 @@ class Background:
 
         return Sampler(emit, run.clock, run.settings.system_s)
 
-    def _find_out(self, followed: Followed, *, thorough: bool) -> None:
+    def _glance(self, followed: Followed) -> None:
+        """What can be read in a moment: no other program is asked, since it might not answer."""
         run = followed.run
-        followed.known = True
+        with unforked():
+            from swath.tracking.surroundings import glance, quick_facts, source
+
+        facts: dict[str, Any] = quick_facts()
+        patch = b""
+        if run.settings.git:
+            cwd = _cwd(facts)
+            program = source(sys.argv[0] if sys.argv else "")
+            repository, patch = self._known_code.get(cwd, ({}, b""))
+            repository = repository or glance(cwd, program) or (glance(program.parent, program) if program else {})
+            facts |= {"git": repository} if repository else {}
+        if followed.record(facts) and patch:
+            run.files.keep_bytes("diff.patch", patch)
+
+    def _find_out(self, followed: Followed) -> None:
+        """All there is to know. May take seconds, in which the run may end."""
+        run = followed.run
         with unforked():
             from swath.tracking.surroundings import quick_facts, slow_facts
 
         facts: dict[str, Any] = quick_facts()
         patch = b""
-        cwd = Path(facts.get("cwd", "/"))
-        if thorough:
-            facts |= slow_facts(cwd, run.settings.visible_devices, code=False)
+        cwd = _cwd(facts)
+        facts |= slow_facts(cwd, run.settings.visible_devices, code=False)
         if run.sweep_id:  # the same for all trials: a thousand of them need not say it a thousand times
             facts.pop("packages", None)
         elif run.settings.git:
             repository, patch = self._code(cwd)
             facts |= {"git": repository} if repository else {}
-        run.record(Facts(run.now(), facts))
-        if patch:
+        if followed.record(facts) and patch:
             run.files.keep_bytes("diff.patch", patch)
 
     def _code(self, cwd: Path) -> tuple[dict[str, Any], bytes]:
@@ -161,6 +186,10 @@ class Background:
             patch = git.diff(Path(repository["root"])) if repository.get("dirty") else b""
             self._known_code[cwd] = (repository, patch)
         return self._known_code[cwd]
+
+
+def _cwd(facts: dict[str, Any]) -> Path:
+    return Path(facts.get("cwd", "/"))
 
 
 BACKGROUND = Background()

@@ -27,7 +27,7 @@ class Blobs:
         import hashlib
 
         digest = hashlib.sha256(data).hexdigest()
-        if not self.path(digest).exists():
+        if not self._holds(digest, len(data)):
             with _Draft(self) as draft:
                 draft.write(data)
                 draft.keep_as(digest)
@@ -39,7 +39,8 @@ class Blobs:
 
         with source.open("rb") as file:
             digest = hashlib.file_digest(file, "sha256").hexdigest()
-        if self.path(digest).exists():
+            size = file.tell()
+        if self._holds(digest, size):
             return digest
         copied = hashlib.sha256()  # of what is copied, since the file may be changing
         with _Draft(self) as draft, source.open("rb") as file:
@@ -48,6 +49,13 @@ class Blobs:
                 draft.write(block)
             draft.keep_as(copied.hexdigest())
         return copied.hexdigest()
+
+    def _holds(self, digest: str, size: int) -> bool:
+        """Whether a file is here and whole: a machine that lost its power may have kept the name and not the bytes."""
+        try:
+            return self.path(digest).stat().st_size == size
+        except FileNotFoundError:
+            return False
 
     def path(self, digest: str) -> Path:
         """Where the bytes of that digest lie, if they are here."""

@@ -26,7 +26,7 @@ from swath.tracking.settings import Settings, mode_named
 if TYPE_CHECKING:
     from datetime import timedelta
 
-    from swath.tracking.alerts import AlertLevel
+    from swath.tracking.targets import AlertLevel
 
 _LATER = ("sync_tensorboard", "tensorboard", "monitor_gym")
 _MEANINGLESS = ("anonymous", "force", "magic")
@@ -178,9 +178,10 @@ def module_attribute(name: str) -> Any:
 
 #: Public names whose modules cost too much for every program that tracks.
 _LAZY = {
-    "AlertLevel": "alerts", "Api": "api", "plot": "plot", "Audio": "media.audio", "Histogram": "media.histogram",
-    "Html": "media.html", "Image": "media.image", "Molecule": "media.molecule", "Object3D": "media.object3d",
-    "Plotly": "media.plotly", "Table": "media.table", "Video": "media.video",
+    "AlertLevel": "targets", "Api": "api", "plot": "plot", "plot_table": "plot", "Audio": "media.audio",
+    "Classes": "media.masks", "Histogram": "media.histogram", "Html": "media.html", "Image": "media.image",
+    "Molecule": "media.molecule", "Object3D": "media.object3d", "box3d": "media.object3d", "Plotly": "media.plotly",
+    "Table": "media.table", "Video": "media.video",
 }  # fmt: skip
 
 
@@ -234,6 +235,7 @@ def _place_of_trial(trial: TrialContext, said: _Said) -> Place:
 
 
 def _wish(said: _Said, known: Settings, mode: str) -> Wish:
+    asks = mode == "online" and CAPTURED.get() is None
     return Wish(
         root=_root(said.dir, known),
         id=said.id or known.run_id,
@@ -242,6 +244,8 @@ def _wish(said: _Said, known: Settings, mode: str) -> Wish:
         fork_from=said.fork_from,
         shared=mode == "shared",
         disabled=mode == "disabled",
+        url=(known.url or "") if asks else "",
+        token=(known.token or "") if asks else "",
     )
 
 

@@ -1,33 +1,47 @@
-"""What the environment says to the tracker, read once for each `init()`; nothing else reads it."""
+"""What the environment (and `sweep login`) says, read once for each `init()` or command; nothing else reads it."""
 
 from __future__ import annotations
 
 import os
 import re
-from collections.abc import Mapping
+import warnings
+from collections.abc import Iterable, Mapping
+from difflib import get_close_matches
+from pathlib import Path
 from typing import Any
 
 import msgspec
 
 from swath.tracking.context import TrialContext, from_environment
+from swath.tracking.credentials import Login, credentials_path, read_login
 from swath.tracking.errors import UsageError
 
 _MODES = {"online": "online", "offline": "offline", "disabled": "disabled", "shared": "shared"}
 _OTHER_MODES = {"run": "online", "dryrun": "offline", "dry_run": "offline"}
 
 
-class Settings(msgspec.Struct, frozen=True, kw_only=True):
-    """Defaults of `init()`; None where nothing was said.
+class _Tolerant(type(msgspec.Struct)):  # type: ignore[misc]
+    """Lets a call name settings that there are not: programs written for W&B do."""
 
-    `root` is the `.swath` folder itself, `dir` the folder that it lies in. `console` is "off" when output is
-    not to be recorded. `debug` asks the command line for whole tracebacks. `trial` is the trial that this
-    process is, if it is one.
+    def __call__(cls, **given: Any) -> Any:
+        return super().__call__(**_known(given, cls.__struct_fields__, 3))
+
+
+class Settings(msgspec.Struct, frozen=True, kw_only=True, metaclass=_Tolerant):
+    """Defaults of `init()`; None where nothing was said. Names that swath does not know are warned of, and are dropped.
+
+    `root` is the `.swath` folder itself, `dir` the folder that it lies in. `url` and `token` are those of SWATH_URL
+    and SWATH_TOKEN, else those of `sweep login`: then it is `logged_in`. `server_token` is SWATH_TOKEN alone, which a
+    server that is started here asks for. `console` is "off" when output is not to be recorded. `debug` asks the
+    command line for whole tracebacks. `trial` is the trial that this process is, if it is one.
     """
 
     root: str | None = None
     dir: str | None = None
     url: str | None = None
     token: str | None = None
+    logged_in: bool = False
+    server_token: str | None = None
     ray_address: str | None = None
     mode: str | None = None
     entity: str | None = None
@@ -54,24 +68,29 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         """Read `SWATH_*`, and `WANDB_*` where swath's own variable is not set."""
         global _last
         env = _own_of(os.environ) if variables is None else dict(variables)
-        if _last is not None and env == _last[0]:
+        kept = credentials_path(env)
+        said = (env, _state_of(kept))
+        if _last is not None and said == _last[0]:
             return _last[1]
-        settings = Settings._read(env)
+        settings = Settings._read(env, read_login(kept))
         if settings.trial is None:  # a trial's parameters lie in a file, which may be another by the next time
-            _last = (env, settings)
+            _last = (said, settings)
         return settings
 
     @staticmethod
-    def _read(env: Mapping[str, str]) -> Settings:
+    def _read(env: Mapping[str, str], login: Login | None = None) -> Settings:
         def said(name: str, other: str = "") -> str | None:
             return env.get(f"SWATH_{name}") or env.get(f"WANDB_{other or name}") or None
 
         tags = said("TAGS")
+        url, token, logged_in = _server(env.get("SWATH_URL"), env.get("SWATH_TOKEN") or None, login)
         return Settings(
             root=env.get("SWATH_DIR") or None,
             dir=env.get("WANDB_DIR") or None,
-            url=env.get("SWATH_URL") or None,
-            token=env.get("SWATH_TOKEN") or None,
+            url=url,
+            token=token,
+            logged_in=logged_in,
+            server_token=env.get("SWATH_TOKEN") or None,
             ray_address=env.get("RAY_ADDRESS") or None,
             mode=said("MODE"),
             entity=said("ENTITY"),
@@ -95,23 +114,71 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         )
 
     def overlaid(self, given: Settings | Mapping[str, Any] | None) -> Settings:
-        """These settings with those that `init(settings=)` was given laid over them."""
+        """These settings with those that `init(settings=)` was given laid over them.
+
+        Of a `Settings` that is what differs from the defaults: it says nothing of the rest.
+        """
         if given is None:
             return self
         if isinstance(given, Settings):
-            given = msgspec.structs.asdict(given)
-        known = set(self.__struct_fields__)
-        unknown = sorted(set(given) - known)
-        if unknown:
-            raise UsageError(f"there is no setting {unknown[0]!r}", f"the settings are {', '.join(sorted(known))}")
-        return msgspec.structs.replace(self, **{name: value for name, value in given.items() if value is not None})
+            plain = msgspec.structs.asdict(Settings())
+            given = {name: value for name, value in msgspec.structs.asdict(given).items() if value != plain[name]}
+        said = {name: value for name, value in _known(given, self.__struct_fields__, 4).items() if value is not None}
+        if "url" in said and "token" not in said:
+            said["token"] = self.token_for(said["url"])
+        return msgspec.structs.replace(self, **said)
+
+    def token_for(self, url: str) -> str | None:
+        """The token for a server that was named otherwise: what `sweep login` keeps goes to its own server alone."""
+        return self.server_token if self.logged_in and url.rstrip("/") != (self.url or "").rstrip("/") else self.token
+
+
+def _known(given: Mapping[str, Any], fields: Iterable[str], stacklevel: int) -> dict[str, Any]:
+    """What of `given` are settings; the rest is warned of in one line, with the nearest name where one is near."""
+    known = tuple(fields)
+    unknown = [str(name) for name in given if name not in known]
+    if unknown:
+        near = {name: get_close_matches(name.lstrip("_"), known, 1, 0.75) for name in unknown}
+        told = [f"{name} (did you mean {near[name][0]}?)" if near[name] else name for name in unknown]
+        message = f"swath has no such settings, they change nothing: {', '.join(told)}"
+        warnings.warn(message, UserWarning, stacklevel=stacklevel)
+    return {name: value for name, value in given.items() if name in known}
+
+
+def _server(url: str | None, token: str | None, login: Login | None) -> tuple[str | None, str | None, bool]:
+    """Server, token, and whether the server is that of the login. A kept token goes to the server it is for alone.
+
+    An empty `url` was said too: no server, whatever is kept.
+    """
+    if url is None and login is not None:
+        return login.url, token or login.token or None, True
+    if url and not token and login is not None and login.url.rstrip("/") == url.rstrip("/"):
+        token = login.token or None
+    return url or None, token, False
 
 
 #: What was read last and what it meant: a process that makes thousands of runs says the same each time.
-_last: tuple[dict[str, str], Settings] | None = None
+_last: tuple[tuple[dict[str, str], Any], Settings] | None = None
 
 
-_OURS = ("SWATH_", "WANDB_", "RAY_ADDRESS", "CUDA_VISIBLE_DEVICES")
+_OURS = ("SWATH_", "WANDB_", "RAY_ADDRESS", "CUDA_VISIBLE_DEVICES", "XDG_CONFIG_HOME", "HOME")
+
+
+def _state_of(path: str) -> tuple[int, int, int] | None:
+    """What tells whether a small file is still the one that was read; None when there is none."""
+    try:
+        found = os.stat(path)
+    except OSError:
+        return None
+    return found.st_ino, found.st_mtime_ns, found.st_size
+
+
+def login_path() -> Path:
+    """Where this user's login is kept."""
+    path = credentials_path(os.environ)
+    if not path:
+        raise UsageError("there is no place for a login: neither XDG_CONFIG_HOME nor HOME is set", "set one of them")
+    return Path(path)
 
 
 def _own_of(environ: Mapping[str, str]) -> dict[str, str]:

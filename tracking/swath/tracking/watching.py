@@ -37,7 +37,7 @@ class Watcher:
 
     def __init__(self, emit: Callable[[dict[str, Any]], None]) -> None:
         self._emit = emit
-        self._watched: weakref.WeakKeyDictionary[torch.nn.Module, _Watched] = weakref.WeakKeyDictionary()
+        self._watched: list[_Watched] = []
         self._counted: list[tuple[str, Counts, int]] = []
         self._lock = threading.Lock()
         self._warned = False
@@ -54,16 +54,20 @@ class Watcher:
         Names are `gradients/<parameter>` and `parameters/<parameter>`; those of model number n, from 1, have
         `graph_n` before the parameter's name. `idx` is the number of the first of `models`; without it, each takes
         the lowest free one. Parameters that have no gradient (integers, frozen ones) are left out. Raises
-        `UsageError` when a model is watched already, or is none.
+        `UsageError` when a model is watched already, is none, or does not know the shape of its parameters yet.
         """
         gradients, parameters = _what(log)
         _check_count("log_freq", log_freq, 1)
         if idx is not None:
             _check_count("idx", idx, 0)
         several = _modules(models)
+        self._watched = [watched for watched in self._watched if watched.is_there()]
         self._check_new(several)
+        if gradients:
+            _check_made(several)
         for model, number in zip(several, self._numbers(idx, len(several)), strict=True):
-            watched = self._watched[model] = _Watched(number)
+            watched = _Watched(model, number)
+            self._watched.append(watched)
             if gradients:
                 self._hook_gradients(model, watched, log_freq)
             if parameters:
@@ -71,21 +75,26 @@ class Watcher:
 
     def unwatch(self, models: torch.nn.Module | Sequence[torch.nn.Module] | None = None) -> None:
         """Remove every hook from these models, or from all; a model that is not watched is left as it is."""
-        for model in list(self._watched) if models is None else _modules(models):
-            watched = self._watched.pop(model, None)
-            for handle in watched.handles if watched is not None else ():
+        named = None if models is None else _modules(models)
+        kept = []
+        for watched in self._watched:
+            if named is not None and not watched.is_of(named):
+                kept.append(watched)
+                continue
+            for handle in watched.handles:
                 handle.remove()
+        self._watched = kept
 
     def _check_new(self, models: Sequence[torch.nn.Module]) -> None:
         for at, model in enumerate(models):
-            if model in self._watched or any(model is other for other in models[:at]):
+            if any(watched.is_of([model]) for watched in self._watched) or any(model is other for other in models[:at]):
                 raise UsageError(
                     f"this {type(model).__name__} is watched already",
                     "call unwatch(model) first to watch it in another way",
                 )
 
     def _numbers(self, first: int | None, count: int) -> list[int]:
-        taken = {watched.number for watched in self._watched.values()}
+        taken = {watched.number for watched in self._watched}
         if first is None:
             return [number for number in range(len(taken) + count) if number not in taken][:count]
         clash = taken.intersection(range(first, first + count))
@@ -172,12 +181,25 @@ class Watcher:
 
 
 class _Watched:
-    """What is known of one watched model; the model itself is not held."""
+    """What is known of one watched model; neither the model itself nor its parameters are held.
 
-    def __init__(self, number: int) -> None:
+    They may outlive it: a wrapper that was made for `watch` alone is gone when it returns.
+    """
+
+    def __init__(self, model: torch.nn.Module, number: int) -> None:
         self.number = number
         self.prefix = f"graph_{number}" if number else ""
         self.handles: list[torch.utils.hooks.RemovableHandle] = []
+        self._model = weakref.ref(model)
+
+    def is_of(self, models: Iterable[torch.nn.Module]) -> bool:
+        """Whether it is one of these models: the very same, whatever the models hold for equal."""
+        mine = self._model()
+        return any(mine is model for model in models)
+
+    def is_there(self) -> bool:
+        """Whether the model is there, or something of it that has a hook."""
+        return self._model() is not None or any(handle.hooks_dict_ref() is not None for handle in self.handles)
 
 
 class _PassHook:
@@ -352,6 +374,18 @@ def _modules(models: Any) -> list[torch.nn.Module]:
                 "pass the model itself: run.watch(model)",
             )
     return several
+
+
+def _check_made(models: Iterable[torch.nn.Module]) -> None:
+    from torch.nn.parameter import is_lazy
+
+    for model in models:
+        lazy = next((name for name, parameter in model.named_parameters() if is_lazy(parameter)), None)
+        if lazy is not None:
+            raise UsageError(
+                f"the parameter {lazy} of this {type(model).__name__} is made by its first forward pass only",
+                'pass a batch through the model before watch(), or watch with log="parameters"',
+            )
 
 
 def _hooked(parameter: Any, hook: Callable[[torch.Tensor], None]) -> torch.utils.hooks.RemovableHandle:

@@ -278,6 +278,12 @@ def test_a_file_is_downloaded_under_its_own_path(with_files: Run, tmp_path: Path
     assert sorted(path.name for path in (tmp_path / "x").iterdir()) == ["a.txt", "d"]
 
 
+def test_a_folder_that_cannot_be_written_is_named(with_files: Run, tmp_path: Path) -> None:
+    (tmp_path / "taken").write_text("a file")
+    with pytest.raises(UsageError, match=r"taken/a\.txt cannot be written"):
+        with_files.file("a.txt").download(tmp_path / "taken")
+
+
 def test_a_file_that_is_there_is_overwritten_only_when_asked(with_files: Run, tmp_path: Path) -> None:
     (tmp_path / "a.txt").write_text("mine")
     file = with_files.file("a.txt")

@@ -197,3 +197,11 @@ def test_samples_need_no_soundfile_but_files_do(blobs: Blobs, tmp_path: Path, mo
         with pytest.raises(UsageError) as caught:
             call()
         assert "swath[media]" in caught.value.hint
+
+
+def test_samples_in_the_place_of_channels_are_told_how_to_turn() -> None:
+    for wrong in (np.zeros((2, 44100), np.float32), np.zeros((2, 100), np.float32)):
+        with pytest.raises(UsageError) as caught:
+            Audio(wrong, sample_rate=44100)
+        assert ".T" in caught.value.hint
+    assert Audio(np.zeros((3, 16), np.float32), sample_rate=8000).channels == 16

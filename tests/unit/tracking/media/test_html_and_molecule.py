@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -143,6 +144,58 @@ def test_wrong_molecules_are_refused(tmp_path: Path) -> None:
     for wrong in wrongs:
         with pytest.raises(UsageError, match="is no molecule"):
             Molecule(wrong)
+
+
+def test_without_rdkit_the_error_names_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "rdkit", None)
+    with pytest.raises(UsageError, match="needs rdkit") as caught:
+        Molecule.from_smiles("CCO")
+    assert "swath[chemistry]" in caught.value.hint
+
+
+def test_what_is_no_molecule_for_rdkit_is_refused_without_it(tmp_path: Path) -> None:
+    wrongs: list[Any] = ["", " ", None, 5, Path("CCO")]
+    for wrong in wrongs:
+        with pytest.raises(UsageError, match="takes a SMILES text"):
+            Molecule.from_smiles(wrong)
+    with pytest.raises(UsageError, match="takes a molecule"):
+        Molecule.from_rdkit(5)
+    with pytest.raises(UsageError, match="accepted are mol"):
+        Molecule.from_rdkit("a.pdb")
+    with pytest.raises(NotFound):
+        Molecule.from_rdkit(tmp_path / "a.mol")
+
+
+def test_a_smiles_text_is_the_same_molecule_in_space_each_time(blobs: Blobs) -> None:
+    pytest.importorskip("rdkit")
+    records = [Molecule.from_smiles("CC(=O)O", caption="acid").to_record(blobs) for _ in range(2)]
+    assert records[0] == records[1]
+    atoms = [line for line in blobs.read(records[0]["sha256"]).decode().splitlines() if line.startswith("HETATM")]
+    assert (records[0]["format"], records[0]["caption"], len(atoms)) == ("pdb", "acid", 8)
+    flat = Molecule.from_smiles("CC(=O)O", convert_to_3d_and_optimize=False).read().decode()
+    assert flat.count("HETATM") == 4
+
+
+def test_molecules_of_rdkit_and_its_files_are_taken_and_do_not_change(tmp_path: Path) -> None:
+    chem = pytest.importorskip("rdkit.Chem")
+    molecule = chem.MolFromSmiles("CCO")
+    chem.MolToMolFile(molecule, str(tmp_path / "a.mol"))
+    assert Molecule.from_rdkit(molecule).read() == Molecule.from_rdkit(tmp_path / "a.mol").read()
+    assert molecule.GetNumAtoms() == 3
+    with pytest.raises(UsageError) as caught:
+        Molecule(molecule)
+    assert "from_rdkit" in caught.value.hint
+
+
+def test_what_rdkit_cannot_read_is_refused(tmp_path: Path) -> None:
+    pytest.importorskip("rdkit")
+    (tmp_path / "a.mol").write_text("rubbish")
+    with pytest.raises(UsageError, match="is no SMILES"):
+        Molecule.from_smiles("C(C")
+    with pytest.raises(UsageError, match=r"is no \.mol file"):
+        Molecule.from_rdkit(tmp_path / "a.mol")
+    with pytest.raises(UsageError, match="laid out in space"):
+        Molecule.from_smiles("C(C)(C)(C)(C)C", sanitize=False)
 
 
 def test_captions_are_text(blobs: Blobs) -> None:

@@ -532,11 +532,14 @@ def test_masks_may_be_booleans_tensors_or_files(blobs: Blobs, tmp_path: Path) ->
     masks = {
         "flags": {"mask_data": ids > 2},
         "tensor": {"mask_data": torch.from_numpy(ids).long()},
+        "list": {"mask_data": ids.tolist()},
+        "deep": {"mask_data": ids[:, :, None]},
         "file": {"path": path, "class_labels": {1: "x"}},
     }
     again = back(Image(np.zeros((6, 7)), masks=masks), blobs).masks
     assert np.array_equal(again["flags"].to_numpy(), ids > 2)
-    assert np.array_equal(again["tensor"].to_numpy(), ids)
+    for key in ("tensor", "list", "deep"):
+        assert np.array_equal(again[key].to_numpy(), ids)
     assert np.array_equal(again["file"].to_numpy(), ids)
     assert again["file"].read() == path.read_bytes()
     assert again["file"].class_labels == {1: "x"}
@@ -556,8 +559,8 @@ def test_a_mask_may_change_once_the_image_is_made(blobs: Blobs) -> None:
         ({"m": np.zeros((2, 2))}, "the mask 'm'"),
         ({"m": {"class_labels": {}}}, "the mask 'm'"),
         ({"m": {"mask_data": np.zeros((2, 2)), "path": "x"}}, "the mask 'm'"),
-        ({"m": {"mask_data": [[0, 1]]}}, "mask_data is a list"),
-        ({"m": {"mask_data": np.zeros((2, 2, 1))}}, "shape"),
+        ({"m": {"mask_data": [[0, 1], [2]]}}, "the mask 'm' cannot be made an array"),
+        ({"m": {"mask_data": np.zeros((2, 2, 2))}}, "shape"),
         ({"m": {"mask_data": np.zeros((0, 2))}}, "empty"),
         ({"m": {"mask_data": np.full((2, 2), 0.5)}}, "not whole"),
         ({"m": {"mask_data": np.full((2, 2), np.nan)}}, "not whole"),

@@ -441,3 +441,17 @@ def test_unknown_columns_are_named_with_those_there_are() -> None:
 def test_damaged_bytes_are_said_to_be_damaged(blobs: Blobs, content: bytes) -> None:
     with pytest.raises(StoreCorrupt, match="damaged"):
         Table.from_record({"_type": "table-file", "sha256": blobs.put(content)}, blobs)
+
+
+def test_figures_pictures_and_frames_in_cells_become_media(blobs: Blobs) -> None:
+    pandas, figures = pytest.importorskip("pandas"), pytest.importorskip("matplotlib.figure")
+    pillow = pytest.importorskip("PIL.Image")
+    figure = figures.Figure()
+    table = Table(
+        columns=["picture", "figure", "axes", "frame"],
+        data=[[pillow.new("L", (3, 2), 7), figure, figure.subplots(), pandas.DataFrame({"a": [1]})]],
+    )
+    assert table.column_types() == ["image-file", "image-file", "image-file", "table-file"]
+    again = Table.from_record(table.to_record(blobs), blobs)
+    assert again.data[0][0].to_numpy().tolist() == [[7] * 3] * 2
+    assert again.data[0][3] == Table(columns=["a"], data=[[1]])

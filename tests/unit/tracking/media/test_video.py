@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import io
+import subprocess
 import sys
+import tempfile
 from pathlib import Path
 from typing import Any
 
@@ -165,7 +167,8 @@ def test_a_file_keeps_its_bytes(blobs: Blobs, tmp_path: Path, format: str) -> No
     for each in (path, str(path), io.BytesIO(data)):
         video = back(Video(each, caption="file"), blobs)
         assert video.read() == data
-        assert (video.format, video.fps, video.caption) == (format, None, "file")
+        assert (video.format, video.caption, video.channels) == (format, "file", None)
+        assert (video.width, video.height, video.frames, video.fps) == (50, 40, 6, 4)
         assert video.to_numpy().shape == moving().shape
     with path.open("rb") as file:
         file.read(10)
@@ -191,11 +194,61 @@ def test_files_that_are_no_video_are_refused(tmp_path: Path) -> None:
         Video(closed)
 
 
-def test_a_damaged_file_is_recorded_but_not_decoded(blobs: Blobs, tmp_path: Path) -> None:
+def test_a_file_that_only_looks_like_a_video_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "a.mp4"
     path.write_bytes(Video(moving(), format="mp4").read()[:300])
-    with pytest.raises(UsageError, match="ffmpeg fails"):
-        back(Video(path), blobs).to_numpy()
+    with pytest.raises(UsageError, match="ffmpeg fails on this mp4"):
+        Video(path)
+    with pytest.raises(UsageError, match="none that Pillow can read"):
+        Video(io.BytesIO(b"GIF89a"))
+
+
+def test_a_file_that_is_shown_turned_has_the_size_that_is_seen(tmp_path: Path) -> None:
+    imageio_ffmpeg = pytest.importorskip("imageio_ffmpeg")
+    lying, turned = tmp_path / "lying.mp4", tmp_path / "turned.mp4"
+    lying.write_bytes(Video(moving(), format="mp4").read())
+    copy = ["-loglevel", "error", "-display_rotation", "90", "-i", str(lying), "-c", "copy", str(turned)]
+    subprocess.run([imageio_ffmpeg.get_ffmpeg_exe(), *copy], check=True)
+    video = Video(turned)
+    assert (video.width, video.height) == (40, 50)
+    assert video.to_numpy().shape == (6, 3, 50, 40)
+
+
+def test_a_file_of_sound_alone_is_no_video(tmp_path: Path) -> None:
+    imageio_ffmpeg = pytest.importorskip("imageio_ffmpeg")
+    path = tmp_path / "a.mp4"
+    sound = ["-loglevel", "error", "-f", "lavfi", "-i", "sine=d=0.1", "-c:a", "aac", str(path)]
+    subprocess.run([imageio_ffmpeg.get_ffmpeg_exe(), *sound], check=True)
+    with pytest.raises(UsageError, match="not contain any stream"):
+        Video(path)
+
+
+def test_a_disk_that_refuses_is_met_when_a_video_is_recorded_and_not_when_it_is_made(
+    blobs: Blobs, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    video = Video(moving(), format="mp4")
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "missing"))
+    with pytest.raises(OSError, match="missing"):
+        video.to_record(blobs)
+    monkeypatch.undo()
+    assert video.to_record(blobs) == Video(moving(), format="mp4").to_record(blobs)
+
+
+def test_without_ffmpeg_or_pillow_a_file_is_kept_and_its_size_is_unknown(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    files = {kind: Video(moving(), format=kind).read() for kind in ("mp4", "gif")}
+    for module in ("imageio_ffmpeg", "PIL", "PIL.Image"):
+        monkeypatch.setitem(sys.modules, module, None)
+    for data in files.values():
+        video = Video(io.BytesIO(data))
+        assert (video.read(), video.width, video.frames) == (data, None, None)
+
+
+def test_frames_with_their_channels_last_are_told_how_to_turn() -> None:
+    with pytest.raises(UsageError) as caught:
+        Video(np.zeros((5, 7, 6, 3)))
+    assert caught.value.hint == "put the channels first: np.moveaxis(array, -1, -3)"
 
 
 @pytest.mark.parametrize(

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from swath.tracking.surroundings.cgroups import limits
+from swath.tracking.surroundings.cgroups import Limit, limits
 
 V2_MOUNT = "30 23 0:26 {shown} /sys/fs/cgroup rw - cgroup2 cgroup rw\n"
 V1_MOUNT = "35 31 0:32 {shown} /sys/fs/cgroup/{name} rw - cgroup cgroup rw,{name}\n"
@@ -29,6 +29,9 @@ class Tree:
         target.parent.mkdir(parents=True, exist_ok=True)
         target.write_text(text)
 
+    def control(self, path: str, text: str) -> None:
+        self.file(f"sys/fs/cgroup/{path}", text)
+
     def version_2(self, path: str, shown: str = "/") -> None:
         self.file("proc/self/cgroup", f"0::{path}\n")
         self.file("proc/self/mountinfo", V2_MOUNT.format(shown=shown))
@@ -39,76 +42,71 @@ class Tree:
         self.file("proc/self/mountinfo", "".join(V1_MOUNT.format(shown=shown, name=name) for name in names))
 
 
+def said(limit: Limit | None) -> tuple[float, float | None] | None:
+    """How much a limit allows, and how much of it is used."""
+    return None if limit is None else (limit.amount, limit.used())
+
+
 def test_a_container_with_version_2_sees_its_limits_at_the_top(tree: Tree) -> None:
     tree.version_2("/")
-    tree.file("sys/fs/cgroup/memory.max", "1000000\n")
-    tree.file("sys/fs/cgroup/memory.current", "600000\n")
-    tree.file("sys/fs/cgroup/memory.stat", "anon 400000\nactive_file 1\ninactive_file 200000\n")
-    tree.file("sys/fs/cgroup/cpu.max", "150000 100000\n")
-    tree.file("sys/fs/cgroup/cpu.stat", "usage_usec 2500000\nuser_usec 1\n")
+    tree.control("memory.max", "1000000\n")
+    tree.control("memory.current", "600000\n")
+    tree.control("memory.stat", "anon 400000\nactive_file 1\ninactive_file 200000\n")
+    tree.control("cpu.max", "150000 100000\n")
+    tree.control("cpu.stat", "usage_usec 2500000\nuser_usec 1\n")
     found = limits(tree.root)
-    assert found.memory is not None
-    assert found.memory.amount == 1_000_000
-    assert found.memory.used() == 400_000
-    assert found.cpu is not None
-    assert found.cpu.amount == 1.5
-    assert found.cpu.used() == 2.5
+    assert said(found.memory) == (1_000_000, 400_000)
+    assert said(found.cpu) == (1.5, 2.5)
 
 
 def test_the_lowest_limit_of_all_groups_around_counts_with_its_own_use(tree: Tree) -> None:
     tree.version_2("/job.slice/step")
-    tree.file("sys/fs/cgroup/job.slice/memory.max", "500\n")
-    tree.file("sys/fs/cgroup/job.slice/memory.current", "400\n")
-    tree.file("sys/fs/cgroup/job.slice/step/memory.max", "900\n")
-    tree.file("sys/fs/cgroup/job.slice/step/memory.current", "100\n")
-    tree.file("sys/fs/cgroup/job.slice/step/cpu.max", "max 100000\n")
+    tree.control("job.slice/memory.max", "500\n")
+    tree.control("job.slice/memory.current", "400\n")
+    tree.control("job.slice/step/memory.max", "900\n")
+    tree.control("job.slice/step/memory.current", "100\n")
+    tree.control("job.slice/step/cpu.max", "max 100000\n")
     found = limits(tree.root)
-    assert found.memory is not None
-    assert (found.memory.amount, found.memory.used()) == (500, 400)
+    assert said(found.memory) == (500, 400)
     assert found.cpu is None
 
 
 def test_a_container_with_version_1_is_found_by_the_name_that_the_machine_gave_it(tree: Tree) -> None:
     tree.version_1("/docker/abc", shown="/docker/abc")
-    tree.file("sys/fs/cgroup/memory/memory.limit_in_bytes", "1000\n")
-    tree.file("sys/fs/cgroup/memory/memory.usage_in_bytes", "700\n")
-    tree.file("sys/fs/cgroup/memory/memory.stat", "cache 1\ntotal_inactive_file 200\n")
-    tree.file("sys/fs/cgroup/cpu,cpuacct/cpu.cfs_quota_us", "50000\n")
-    tree.file("sys/fs/cgroup/cpu,cpuacct/cpu.cfs_period_us", "100000\n")
-    tree.file("sys/fs/cgroup/cpu,cpuacct/cpuacct.usage", "3000000000\n")
+    tree.control("memory/memory.limit_in_bytes", "1000\n")
+    tree.control("memory/memory.usage_in_bytes", "700\n")
+    tree.control("memory/memory.stat", "cache 1\ntotal_inactive_file 200\n")
+    tree.control("cpu,cpuacct/cpu.cfs_quota_us", "50000\n")
+    tree.control("cpu,cpuacct/cpu.cfs_period_us", "100000\n")
+    tree.control("cpu,cpuacct/cpuacct.usage", "3000000000\n")
     found = limits(tree.root)
-    assert found.memory is not None
-    assert (found.memory.amount, found.memory.used()) == (1000, 500)
-    assert found.cpu is not None
-    assert (found.cpu.amount, found.cpu.used()) == (0.5, 3.0)
+    assert said(found.memory) == (1000, 500)
+    assert said(found.cpu) == (0.5, 3.0)
 
 
 def test_no_limit_in_version_1_is_none(tree: Tree) -> None:
     tree.version_1("/")
-    tree.file("sys/fs/cgroup/memory/memory.limit_in_bytes", NO_LIMIT)
-    tree.file("sys/fs/cgroup/cpu,cpuacct/cpu.cfs_quota_us", "-1\n")
-    tree.file("sys/fs/cgroup/cpu,cpuacct/cpu.cfs_period_us", "100000\n")
+    tree.control("memory/memory.limit_in_bytes", NO_LIMIT)
+    tree.control("cpu,cpuacct/cpu.cfs_quota_us", "-1\n")
+    tree.control("cpu,cpuacct/cpu.cfs_period_us", "100000\n")
     assert limits(tree.root) == (None, None)
 
 
 def test_the_cpu_time_of_version_1_may_be_counted_beside_its_quota(tree: Tree) -> None:
     tree.file("proc/self/cgroup", "1:cpu:/job\n2:cpuacct:/job\n")
     tree.file("proc/self/mountinfo", "".join(V1_MOUNT.format(shown="/", name=name) for name in ("cpu", "cpuacct")))
-    tree.file("sys/fs/cgroup/cpu/job/cpu.cfs_quota_us", "200000\n")
-    tree.file("sys/fs/cgroup/cpu/job/cpu.cfs_period_us", "100000\n")
-    tree.file("sys/fs/cgroup/cpuacct/job/cpuacct.usage", "1000000000\n")
+    tree.control("cpu/job/cpu.cfs_quota_us", "200000\n")
+    tree.control("cpu/job/cpu.cfs_period_us", "100000\n")
+    tree.control("cpuacct/job/cpuacct.usage", "1000000000\n")
     found = limits(tree.root)
-    assert found.cpu is not None
-    assert (found.cpu.amount, found.cpu.used()) == (2.0, 1.0)
+    assert said(found.cpu) == (2.0, 1.0)
 
 
 def test_a_group_that_cannot_be_seen_is_looked_for_at_the_top(tree: Tree) -> None:
     tree.version_2("/../other/scope")
-    tree.file("sys/fs/cgroup/memory.max", "77\n")
+    tree.control("memory.max", "77\n")
     found = limits(tree.root)
-    assert found.memory is not None
-    assert found.memory.amount == 77
-    assert found.memory.used() is None
+    assert said(found.memory) == (77, None)
 
 
 @pytest.mark.parametrize("text", ["", "garbage\n", "0::\n", "x:y\n", "0::/a\n"])

@@ -88,8 +88,28 @@ def test_an_address_of_a_repository_has_no_credentials(url: str, kept: str) -> N
     assert without_credentials(url) == kept
 
 
+@pytest.mark.parametrize(
+    ("text", "kept"),
+    [
+        ("postgresql://u:pa/ss@host/db", f"postgresql://{MASK}@host/db"),
+        ("--url=amqp://guest:gu?e#st@rabbit:5672//", f"--url=amqp://{MASK}@rabbit:5672//"),
+        ("http://localhost:8080/a@b", "http://localhost:8080/a@b"),
+        ("http://[::1]:80/x@y", "http://[::1]:80/x@y"),
+        ("https://x.net/c?sv=1&sig=ab%2Fcd%3D", f"https://x.net/c?sv=1&sig={MASK}"),
+        (
+            "https://s3/k?X-Amz-Credential=a/b&X-Amz-Signature=c&X-Amz-Expires=3",
+            f"https://s3/k?X-Amz-Credential={MASK}&X-Amz-Signature={MASK}&X-Amz-Expires=3",
+        ),
+        ("--sig=0.3", "--sig=0.3"),
+    ],
+)
+def test_passwords_of_any_letters_and_what_signs_an_address_are_masked(text: str, kept: str) -> None:
+    assert masked(text) == kept
+
+
 def test_masking_takes_time_in_proportion_to_the_text() -> None:
     """A quadratic pattern would take hours for these, and the test its timeout."""
-    for piece in ("a", "a.", "token", "password=", "://", "@", "eyJ-", "sk-", " :", '"', "a=", "token="):
+    pieces = ("a", "a.", "token", "password=", "://", "://a:b", "@", "eyJ-", "sk-", " :", '"', "a=", "token=", "?sig=")
+    for piece in pieces:
         masked(piece * (40_000 // len(piece)))
     masked("a" * 2_000_000)

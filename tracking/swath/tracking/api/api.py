@@ -121,7 +121,8 @@ def open_source(root: str | os.PathLike[str] | None, url: str | None) -> RunSour
     if url or known.url:
         from swath.tracking.api.remote import RemoteSource  # its HTTP client takes longer to import than all else here
 
-        return RemoteSource(url or known.url or "", known.token or "")
+        where = url or known.url or ""
+        return RemoteSource(where, known.token_for(where) or "")
     if known.dir and not known.root:
         return LocalSource(Path(known.dir).expanduser().absolute() / layout.ROOT_NAME)
     return LocalSource(layout.find_root(override=known.root))

@@ -56,8 +56,12 @@ class File:
         """
         target = self._target(Path(root))
         if replace or not target.exists():
-            target.parent.mkdir(parents=True, exist_ok=True)
-            self._copy(target)
+            try:
+                target.parent.mkdir(parents=True, exist_ok=True)
+                self._copy(target)
+            except OSError as error:
+                said = f"{target} cannot be written: {error.strerror or error}"
+                raise UsageError(said, "pass a folder that can be written as root=") from error
         elif not exist_ok:
             raise UsageError(f"{target} exists already", "replace=True overwrites it, exist_ok=True leaves it as it is")
         return target.open(encoding="utf-8", errors="replace")

@@ -18,9 +18,10 @@ from swath.tracking.apply.fold import applied_to, fold
 from swath.tracking.blobs import Blobs
 from swath.tracking.clock import SYSTEM_CLOCK, Clock
 from swath.tracking.errors import NotAllowed, NotFound, UsageError
-from swath.tracking.runlog.history import read_history, read_records
+from swath.tracking.runlog.history import read_records
 from swath.tracking.runlog.logfile import LogWriter, read_from
 from swath.tracking.runlog.records import AnyRecord, Row, Saved
+from swath.tracking.runlog.streaming import stream_history
 from swath.tracking.store import Database, RunRow, runs
 from swath.tracking.store.runs import Event
 from swath.tracking.store.selection import select_columns, select_ids
@@ -84,7 +85,7 @@ class LocalSource:
     def history(
         self, run_id: str, first: int | None = None, end: int | None = None, page_size: int = 1000
     ) -> Iterator[Row]:
-        for row in read_history(self._folder(run_id)):
+        for row in stream_history(self._folder(run_id)):
             if (first is None or row.step >= first) and (end is None or row.step < end):
                 yield row
 

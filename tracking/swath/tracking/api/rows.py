@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from importlib.util import find_spec
 from itertools import groupby
 from typing import Any, TypeVar
 
 from swath.tracking.api.fields import MISSING, dig
 from swath.tracking.api.filters import sort_key
+from swath.tracking.api.held import Held
 from swath.tracking.runlog.encoding import is_media
 from swath.tracking.runlog.records import Row, System
 
@@ -29,26 +30,40 @@ def having(record: Record, keys: Sequence[str]) -> Record | None:
     return None if any(value is MISSING for value in picked.values()) else picked
 
 
-def merged(rows: Iterable[Row], began: float) -> list[Record]:
-    """One record a step, nested dicts as `a.b`; of values logged twice the later one, and the time of the last row."""
-    return [_one(group, began) for group in _by_step(rows)]
-
-
 def table(
     rows: Iterable[Row], began: float, *, samples: int, keys: Sequence[str] | None, x_axis: str = STEP
 ) -> list[Record]:
-    """At most `samples` records, one a step, by `x_axis`; with `keys` only x axis and keys, where all are there."""
+    """At most `samples` records, one a step, by `x_axis`; with `keys` only x axis and keys, where all are there.
+
+    Rows are not held in memory, whatever their number is.
+    """
     groups = _by_step(rows)
     if not keys and x_axis == STEP:
-        return [_one(group, began) for group in sampled(groups, samples)]
-    records = [_one(group, began) for group in groups]
+        with Held(list[Row]) as held:
+            held.extend(groups)
+            return [_one(held[place], began) for place in sampled(range(len(held)), samples)]
+    records = (_one(group, began) for group in groups)
     if keys:
         picked = (_having_flat(record, [x_axis, *keys]) for record in records)
     else:
         picked = (record if x_axis in record else None for record in records)
-    found = [record for record in picked if record is not None]
-    placed = [record for record in found if sort_key(record[x_axis]) is not None]
-    return sampled(sorted(placed, key=lambda record: sort_key(record[x_axis]) or (0, 0)), samples)
+    placed = (record for record in picked if record is not None and sort_key(record[x_axis]) is not None)
+    return _sampled_by(x_axis, placed, samples)
+
+
+def _sampled_by(x_axis: str, records: Iterable[Record], samples: int) -> list[Record]:
+    """At most `samples` of the records, which stand by step, by `x_axis`."""
+    keys: list[Any] = []
+
+    def noted(record: Record) -> Record:
+        if x_axis != STEP:
+            keys.append(sort_key(record[x_axis]))
+        return record
+
+    with Held(Record) as held:
+        held.extend(map(noted, records))
+        places = sorted(range(len(held)), key=keys.__getitem__) if keys else range(len(held))
+        return [held[place] for place in sampled(places, samples)]
 
 
 def system_table(records: Iterable[System], began: float, samples: int) -> list[Record]:
@@ -96,8 +111,8 @@ def _kind(values: Sequence[Any]) -> str:
     return "number" if kinds <= {int, float, type(None)} and kinds != {type(None)} else "mixed"
 
 
-def _by_step(rows: Iterable[Row]) -> list[list[Row]]:
-    return [list(group) for _, group in groupby(rows, key=lambda row: row.step)]
+def _by_step(rows: Iterable[Row]) -> Iterator[list[Row]]:
+    return (list(group) for _, group in groupby(rows, key=lambda row: row.step))
 
 
 def _one(group: Sequence[Row], began: float) -> Record:

@@ -56,7 +56,8 @@ class RunSource(Protocol):
     ) -> Iterator[Row]:
         """The rows of the last attempt from step `first` on and before step `end`, by step and then by time.
 
-        What a rewind has left behind is not among them. `page_size`: how many are fetched at a time, where they are.
+        What a rewind has left behind is not among them. They are given in bounded memory, as they were when the first
+        was asked for. `page_size`: how many are fetched at a time, where they are.
         """
         ...
 

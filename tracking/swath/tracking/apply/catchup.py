@@ -14,6 +14,7 @@ import sqlalchemy as sa
 from swath.tracking import layout
 from swath.tracking.apply.fold import applied_to, fold
 from swath.tracking.apply.liveness import is_gone
+from swath.tracking.apply.notices import notices
 from swath.tracking.clock import Clock
 from swath.tracking.errors import StoreCorrupt
 from swath.tracking.host import this_host
@@ -184,26 +185,31 @@ def _take_over(connection: sa.Connection, path: Path, clock: Clock, trials: Tria
     if trials.has(connection, path.name):
         return False
     known = runs.get(connection, path.name)
-    run = _brought_up(known or RunRow(id=path.name, name=path.name), path, clock.now())
+    alerts: list[records.Alert] = []
+    run = _brought_up(known or RunRow(id=path.name, name=path.name), path, clock.now(), alerts)
     if run == known or (known is None and not run.applied and not run.error):
         return False
     (runs.insert if known is None else runs.update)(connection, run)
     payload = {"state": run.state, "rows": run.rows}
-    runs.append_events(connection, clock.now(), [Event("run.updated", run.id, run.id, payload)])
+    told = [Event("run.updated", run.id, run.id, payload), *notices(run.id, run.id, alerts)]
+    runs.append_events(connection, clock.now(), told)
     return True
 
 
-def _brought_up(run: RunRow, path: Path, now: float) -> RunRow:
-    """The run after all that its log holds; what a damaged frame hides is read when nobody writes any more."""
+def _brought_up(run: RunRow, path: Path, now: float, alerts: list[records.Alert]) -> RunRow:
+    """The run after all that its log holds; what a damaged frame hides is read when nobody writes any more.
+
+    Alerts that are read for the first time are added to `alerts`.
+    """
     if run.state in _GUESSED:
         run = replace(run, state="running", ended=None, error="")
     segments = layout.segments(path)
-    run, fault, rest = _folded(run, path, segments, final=False)
+    run, fault, rest = _folded(run, path, segments, alerts, final=False)
     if run.created and run.ended is not None and not fault and not rest:
         return run
     gone = not run.pid or is_gone(run.host, run.pid, run.updated) or _is_silent(run, now)
     if gone:
-        run, fault, _ = _folded(run, path, segments, final=True)
+        run, fault, _ = _folded(run, path, segments, alerts, final=True)
     if fault:
         run = replace(run, error=run.error or fault)
     if not run.created:
@@ -219,7 +225,9 @@ def _is_silent(run: RunRow, now: float) -> bool:
     return run.host != this_host() and now - run.updated > SILENT_S
 
 
-def _folded(run: RunRow, path: Path, segments: Sequence[Path], final: bool) -> tuple[RunRow, str, bool]:
+def _folded(
+    run: RunRow, path: Path, segments: Sequence[Path], alerts: list[records.Alert], final: bool
+) -> tuple[RunRow, str, bool]:
     """The run with what its segments hold beyond what it knows.
 
     Also what is wrong with the first damaged segment, and whether anything was left because a frame is damaged.
@@ -236,6 +244,8 @@ def _folded(run: RunRow, path: Path, segments: Sequence[Path], final: bool) -> t
             faults.append(error.message)
             continue
         if data:
-            run = fold(run, segment.name, start, data, final, lambda: path).run
+            applied = fold(run, segment.name, start, data, final, lambda: path)
+            run = applied.run
+            alerts += applied.alerts
             rest = rest or applied_to(run, segment.name) < start + len(data)
     return run, faults[0] if faults else "", rest

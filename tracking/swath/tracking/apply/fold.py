@@ -19,10 +19,11 @@ Folder = Callable[[], Path]
 
 
 class Applied(msgspec.Struct, frozen=True):
-    """What a fold gave: the new row, and the history rows it added."""
+    """What a fold gave: the new row, and the history rows and the alerts it added."""
 
     run: RunRow
     rows: list[records.Row]
+    alerts: list[records.Alert] = []
 
 
 def applied_to(run: RunRow, segment: str) -> int:
@@ -55,7 +56,7 @@ def fold(
     applied = {**run.applied, segment: offset + consumed}
     if folding.rewound and folder is not None:
         folding.recount(rows_as_written(folder(), attempt, applied))
-    return Applied(msgspec.structs.replace(run, applied=applied, **folding.changes()), folding.rows)
+    return Applied(msgspec.structs.replace(run, applied=applied, **folding.changes()), folding.rows, folding.alerts)
 
 
 class _Folding:
@@ -63,6 +64,7 @@ class _Folding:
 
     def __init__(self, run: RunRow, own: bool) -> None:
         self.rows: list[records.Row] = []
+        self.alerts: list[records.Alert] = []
         self.rewound = False
         self._run = run
         self._own = own
@@ -101,6 +103,8 @@ class _Folding:
             case records.Rewind():
                 self.rows = [row for row in self.rows if row.step < record.step]
                 self.rewound = True
+            case records.Alert():
+                self.alerts.append(record)
             case records.Preempting():
                 self._changes["state"] = "preempting"
             case records.System():

@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 _PCM, _FLOAT = 1, 3
 _TAGS = {"float32": _FLOAT, "float64": _FLOAT, "int16": _PCM, "int32": _PCM, "uint8": _PCM}
 _MAX_CHANNELS = 1024
+_MIN_DOUBTED = 16
+"""More channels than this, and than there are samples, are samples in the place of channels, as torchaudio has them."""
 _MAX_BYTES = 2**32 - 64
 _READ_AS = {
     "PCM_U8": "int16",
@@ -124,7 +126,7 @@ def _samples(data: Any) -> Array:
         )
     if samples.size == 0:
         raise UsageError(f"Audio: an array of shape {samples.shape} has no samples", "pass one with samples")
-    if samples.ndim == 2 and samples.shape[1] > _MAX_CHANNELS:
+    if samples.ndim == 2 and samples.shape[1] > max(_MIN_DOUBTED, min(_MAX_CHANNELS, len(samples))):
         raise UsageError(f"Audio: {samples.shape[1]} channels are too many", "samples come first: pass the array's .T")
     if samples.nbytes > _MAX_BYTES:
         raise UsageError(f"Audio: {samples.nbytes} bytes of samples do not fit in a WAV", "pass a compressed file")

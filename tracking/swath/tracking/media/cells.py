@@ -14,6 +14,7 @@ from __future__ import annotations
 import datetime
 import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from importlib import import_module
 from typing import Any
 
 import msgspec
@@ -159,7 +160,15 @@ def _special(value: Any, where: str) -> Any:
         if getattr(value, "nanosecond", 0):
             return value.isoformat()
         return datetime.datetime.combine(value.date(), value.timetz())
+    if (media := _as_media(value)) is not None:
+        return media
     return to_plain(value, where)
+
+
+def _as_media(value: Any) -> Media | None:
+    """Pictures, figures and frames of other libraries. Found by name, since that module imports tables."""
+    media: Media | None = import_module("swath.tracking.media.convert").as_media(value)
+    return media
 
 
 def _packed(cell: Any, blobs: Blobs) -> Any:

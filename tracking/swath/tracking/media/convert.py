@@ -12,7 +12,7 @@ def as_media(value: Any) -> Media | None:
     """The value as media; None when it is none. A library is only looked at when the program has loaded it."""
     if isinstance(value, Media):
         return value
-    if _is(value, "matplotlib.figure", "Figure") or (value is not None and value is _pyplot()):
+    if _is_drawn(value):
         from swath.tracking.media.image import Image
 
         return Image(value)
@@ -20,7 +20,7 @@ def as_media(value: Any) -> Media | None:
         from swath.tracking.media.image import Image
 
         return Image(value)
-    if _is(value, "plotly.graph_objs", "Figure"):
+    if _is(value, "plotly.basedatatypes", "BaseFigure"):
         from swath.tracking.media.plotly import Plotly
 
         return Plotly(value)
@@ -28,15 +28,18 @@ def as_media(value: Any) -> Media | None:
         from swath.tracking.media.table import Table
 
         return Table(dataframe=value)
-    if hasattr(value, "shape") and hasattr(value, "tolist"):
+    if hasattr(value, "shape") and hasattr(value, "tolist") and getattr(value.dtype, "kind", "f") in "biuf":
         from swath.tracking.media.histogram import Histogram
 
         return Histogram(value)
     return None
 
 
-def _pyplot() -> object:
-    return sys.modules.get("matplotlib.pyplot")
+def _is_drawn(value: object) -> bool:
+    """Whether a value is a figure of matplotlib, axes in one, or `pyplot`."""
+    pyplot = sys.modules.get("matplotlib.pyplot")
+    is_figure = _is(value, "matplotlib.figure", "Figure") or _is(value, "matplotlib.axes", "Axes")
+    return is_figure or (value is not None and value is pyplot)
 
 
 def _is(value: object, module: str, name: str) -> bool:

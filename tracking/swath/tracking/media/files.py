@@ -16,7 +16,7 @@ from swath.tracking.errors import NotFound, StoreCorrupt, UsageError
 from swath.tracking.media.base import Media
 from swath.tracking.runlog.encoding import type_name
 
-_DAMAGED = "the row that holds it is damaged"
+DAMAGED = "the row that holds it is damaged"
 
 
 @dataclass(frozen=True)
@@ -91,7 +91,7 @@ class FileMedia(Media):
         try:
             self._restore(record, blobs)
         except (AttributeError, KeyError, TypeError, ValueError) as error:
-            raise StoreCorrupt(f"a record of type {cls.TYPE} is not whole: {error!r}", _DAMAGED) from None
+            raise StoreCorrupt(f"a record of type {cls.TYPE} is not whole: {error!r}", DAMAGED) from None
         return self
 
     def read(self) -> bytes:
@@ -116,7 +116,7 @@ def recorded(record: Mapping[str, Any], blobs: Blobs, kind: str) -> OnDisk:
         raise UsageError(f"a record of type {record.get('_type')!r} is no {kind}", "read it with the class of its type")
     digest = record.get("sha256")
     if not isinstance(digest, str):
-        raise StoreCorrupt(f"a record of type {kind} names no file", _DAMAGED)
+        raise StoreCorrupt(f"a record of type {kind} names no file", DAMAGED)
     path = blobs.path(digest)
     try:
         found = path.stat()
@@ -134,12 +134,24 @@ def existing(path: str | os.PathLike[str], what: str) -> OnDisk:
             raise UsageError(f"{what}: {place} is no file", "name a regular file")
         place.open("rb").close()
     except FileNotFoundError:
-        raise NotFound(f"{what}: there is no file {place}", "check the path") from None
+        hint = "download it first, and pass the path" if "://" in os.fsdecode(path) else "check the path"
+        raise NotFound(f"{what}: there is no file {place}", hint) from None
     except (OSError, ValueError) as error:
         raise UsageError(f"{what}: {str(place)!r} cannot be read: {error}", "check the path") from None
     if found.st_size == 0:
         raise UsageError(f"{what}: the file {place} is empty", "write the file before naming it")
     return OnDisk(place, found.st_size, found.st_mtime_ns)
+
+
+def taken_file(data: Any, file_type: str | None, accepted: Iterable[str], what: str) -> tuple[Source, str] | None:
+    """The file that a path or an open file names, and its format; None for what is neither."""
+    if is_path(data):
+        format = ending(data, accepted, what) if file_type is None else chosen(file_type, accepted, what)
+        return existing(data, what), format
+    if is_handle(data):
+        format = kind_of_handle(data, file_type, accepted, what)
+        return Held(contents(data, what)), format
+    return None
 
 
 def is_path(value: object) -> bool:

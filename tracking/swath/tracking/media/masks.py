@@ -11,6 +11,7 @@ from swath.tracking.errors import UsageError
 from swath.tracking.media import pillow
 from swath.tracking.media.arrays import as_array, number
 from swath.tracking.media.files import FileMedia, Held, existing
+from swath.tracking.media.samples import array_of
 from swath.tracking.runlog.encoding import type_name
 
 if TYPE_CHECKING:
@@ -207,7 +208,9 @@ def _class_ids(data: Any, where: str) -> Levels:
     """A copy of the ids in the smallest type that holds them."""
     import numpy as np
 
-    ids = as_array(data, where)
+    ids = array_of(data, where) if isinstance(data, list | tuple) else as_array(data, where)
+    if ids is not None and ids.ndim == 3 and ids.shape[2] == 1:
+        ids = ids[:, :, 0]
     if ids is None or ids.ndim != 2 or ids.dtype.kind not in "biuf":
         what = type_name(data) if ids is None else f"an array of {ids.dtype} and shape {ids.shape}"
         raise UsageError(f"{where}: mask_data is {what}", "pass a 2-D array (height, width) of class ids")

@@ -11,18 +11,7 @@ from typing import TYPE_CHECKING, Any, Self
 from swath.tracking.blobs import Blobs
 from swath.tracking.errors import UsageError
 from swath.tracking.media.arrays import as_array
-from swath.tracking.media.files import (
-    FileMedia,
-    Held,
-    caption_of,
-    contents,
-    ending,
-    existing,
-    is_handle,
-    is_path,
-    kind_of_handle,
-    listed,
-)
+from swath.tracking.media.files import FileMedia, Held, caption_of, is_handle, is_path, listed, taken_file
 from swath.tracking.runlog.encoding import type_name
 
 if TYPE_CHECKING:
@@ -56,14 +45,10 @@ class Object3D(FileMedia):
 
     def __init__(self, data_or_path: Any, caption: str | None = None, file_type: str | None = None) -> None:
         self.caption, self.points, self._dtype = caption_of(caption), None, None
-        if is_path(data_or_path):
-            self.format = ending(data_or_path, _TYPES, "Object3D")
-            self._source = existing(data_or_path, "Object3D")
+        file = taken_file(data_or_path, file_type, _TYPES, "Object3D")
+        if file is not None:
+            self._source, self.format = file
             _check_file(self._source.read(), self.format)
-        elif is_handle(data_or_path):
-            self.format = kind_of_handle(data_or_path, file_type, _TYPES, "Object3D")
-            self._source = Held(contents(data_or_path, "Object3D"))
-            _check_file(self._source.data, self.format)
         elif isinstance(data_or_path, Mapping):
             self._take_scene(data_or_path)
         else:

@@ -39,6 +39,15 @@ def pillow(what: str = "Image") -> ModuleType:
     return PIL.Image
 
 
+def installed() -> bool:
+    """Whether there is Pillow."""
+    try:
+        pillow()
+    except UsageError:
+        return False
+    return True
+
+
 def is_picture(value: object) -> bool:
     """Whether a value is a picture of Pillow's; Pillow is not imported for it."""
     return any(kind.__module__ == "PIL.Image" and kind.__name__ == "Image" for kind in type(value).__mro__)
@@ -178,3 +187,16 @@ def frames_of(data: bytes) -> list[Array]:
 
     with pillow("Video").open(io.BytesIO(data)) as animation:
         return [np.array(frame.convert("RGB")) for frame in ImageSequence.Iterator(animation)]
+
+
+def probed(file: Path | bytes) -> tuple[int, int, float | None, int]:
+    """Width, height, frames a second (as its first frame says) and number of frames of a GIF.
+
+    Raises `UsageError` when it is none.
+    """
+    try:
+        with pillow("Video").open(file if isinstance(file, Path) else io.BytesIO(file), formats=["GIF"]) as animation:
+            shown_ms = animation.info.get("duration", 0)
+            return *animation.size, 1000 / shown_ms if shown_ms else None, animation.n_frames
+    except Exception as error:  # the decoders raise whatever they meet
+        raise UsageError(f"Video: the gif is none that Pillow can read: {error}", "check the file") from None

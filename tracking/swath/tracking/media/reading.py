@@ -6,10 +6,11 @@ from collections.abc import Mapping
 from typing import Any
 
 from swath.tracking.blobs import Blobs
-from swath.tracking.errors import UsageError
+from swath.tracking.errors import NotFound, StoreCorrupt, UsageError
 from swath.tracking.media.audio import Audio
 from swath.tracking.media.base import Media
 from swath.tracking.media.chart import Chart
+from swath.tracking.media.files import DAMAGED
 from swath.tracking.media.histogram import Histogram
 from swath.tracking.media.html import Html
 from swath.tracking.media.image import Image
@@ -25,8 +26,13 @@ KINDS: dict[str, type[Media]] = {
 
 
 def read_media(record: Mapping[str, Any], blobs: Blobs) -> Media:
-    """The value that a record stands for. Raises `NotFound` when its bytes are not here."""
+    """The value that a record stands for. Raises `NotFound` when its bytes are not here, or were never kept."""
     kind = KINDS.get(str(record.get("_type")))
     if kind is None:
         raise UsageError(f"{record.get('_type')!r} is no kind of media", f"known are {', '.join(sorted(KINDS))}")
-    return kind.from_record(record, blobs)
+    if "error" in record:
+        raise NotFound(f"the {kind.TYPE} was {record['error']}", "the disk refused it when it was logged")
+    try:
+        return kind.from_record(record, blobs)
+    except (AttributeError, KeyError, TypeError) as error:
+        raise StoreCorrupt(f"a record of type {kind.TYPE} is not whole: {error!r}", DAMAGED) from None

@@ -29,7 +29,8 @@ class Table(Media):
 
     A cell is None, a bool, an int of any size, a float (NaN and infinities too), a str, bytes, a datetime, date or
     time, a media value, or lists and dicts of these. numpy and torch values become Python's own, arrays become lists,
-    durations become seconds, and the keys of dicts become strings. They are copied when they come in.
+    figures, Pillow images and frames become media, durations become seconds, and the keys of dicts become strings.
+    They are copied when they come in.
 
     `dtype` (a type, or one for each column) and `optional` (whether None is allowed, for all or for each) are checked
     on the rows that come in. Without `dtype` every column takes anything, and `allow_mixed_types` asks for just that.

@@ -1,19 +1,14 @@
-"""Video: moving pictures from frames or a file; ffmpeg (of imageio-ffmpeg) encodes mp4, webm and ogg, Pillow gif."""
+"""Video: moving pictures from frames or a file; `ffmpeg.py` encodes mp4, webm and ogg, `pillow.py` gif."""
 
 from __future__ import annotations
 
-import re
-import subprocess
-import tempfile
-from collections.abc import Iterator, Mapping
-from pathlib import Path
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from swath.tracking.blobs import Blobs
 from swath.tracking.errors import UsageError
-from swath.tracking.media import pillow
+from swath.tracking.media import ffmpeg, pillow
 from swath.tracking.media.arrays import as_array, number, to_levels
-from swath.tracking.media.base import needs
 from swath.tracking.media.files import (
     FileMedia,
     Held,
@@ -32,15 +27,9 @@ if TYPE_CHECKING:
     from swath.tracking.media.arrays import Array, Levels
 
 _FORMATS = ("gif", "mp4", "webm", "ogg")
+_CHANNELS = (1, 3, 4)
 _DEFAULT_FPS = 4
 _MAX_GIF_FPS = 100
-_CODECS = {
-    "mp4": ["-c:v", "libx264", "-crf", "18", "-movflags", "+faststart"],
-    "webm": ["-c:v", "libvpx-vp9", "-crf", "24", "-b:v", "0", "-cpu-used", "5", "-row-mt", "1"],
-    "ogg": ["-c:v", "libvpx", "-crf", "10", "-b:v", "20M"],  # Theora leaves out frames like those before them
-}
-_REPEATABLE = ["-pix_fmt", "yuv420p", "-fflags", "+bitexact", "-flags:v", "+bitexact", "-map_metadata", "-1"]
-_PPM = re.compile(rb"P6\s(\d+)\s(\d+)\s255\s")
 _MP4_BOXES = (b"ftyp", b"moov", b"mdat", b"free", b"skip", b"wide")
 _ACCEPTED = (
     "an array ([batch,] time, channel, height, width), the path of a gif, mp4, webm or ogg file, or an open file of one"
@@ -52,13 +41,14 @@ class Video(FileMedia):
 
     Frames are (time, channel, height, width) with 1, 3 or 4 channels, of which the fourth, opacity, is dropped; or
     (batch, time, channel, height, width), shown side by side. uint8 is taken as it is, `arrays.to_levels` says what
-    becomes of other numbers. They are encoded here and now, `fps` of them a second (4 unless given; a gif takes at
+    becomes of other numbers. They are copied here and now, `fps` of them a second (4 unless given; a gif takes at
     most 100 and has hundredths of a second). What is read back: a gif has the very pixels where a frame has no more
     than 256 colours, and the nearest of 256 chosen ones otherwise; the other formats compress with a loss that the eye
     hardly sees. The number of frames and their size are always the same.
 
-    A file's bytes are kept, and `fps` does not touch them; an open file needs a `format` unless its first bytes tell.
-    Raises `UsageError` for what is no video.
+    A file's bytes are kept, and `fps` does not touch them: width, height, fps and frames are what the file says, or
+    None where neither ffmpeg nor (for a gif) Pillow is installed to look. An open file needs a `format` unless its
+    first bytes tell. Raises `UsageError` for what is no video.
     """
 
     TYPE = "video-file"
@@ -68,12 +58,13 @@ class Video(FileMedia):
     height: int | None
     channels: int | None
     frames: int | None
+    _levels: Levels | None
 
     def __init__(
         self, data_or_path: Any, caption: str | None = None, fps: float | None = None, format: str | None = None
     ) -> None:
         self.caption = caption_of(caption)
-        self.fps = self.width = self.height = self.channels = self.frames = None
+        self.fps = self.width = self.height = self.channels = self.frames = self._levels = None
         if is_path(data_or_path):
             self._take_file(existing(data_or_path, "Video"), ending(data_or_path, _FORMATS, "Video"))
         elif is_handle(data_or_path):
@@ -88,7 +79,7 @@ class Video(FileMedia):
         import numpy as np
 
         data = self.read()
-        found = pillow.frames_of(data) if self.format == "gif" else _decoded(data, self.format)
+        found = pillow.frames_of(data) if self.format == "gif" else ffmpeg.decoded(data, self.format)
         if not found:
             raise UsageError(f"Video: the {self.format} file has no frames", "check the file")
         frames = np.stack(found)[:, : self.height, : self.width, : self.channels]
@@ -99,23 +90,42 @@ class Video(FileMedia):
         if _kind(head) != kind:
             raise UsageError(f"Video: the file is no {kind}, its first bytes are {head[:8]!r}", "check the file")
         self._source, self.format = source, kind
+        file = source.data if isinstance(source, Held) else source.path
+        if kind == "gif" and pillow.installed():
+            self.width, self.height, self.fps, self.frames = pillow.probed(file)
+        elif kind != "gif" and ffmpeg.installed():
+            self.width, self.height, self.fps, self.frames = ffmpeg.probed(file, kind)
 
     def _take_frames(self, frames: Levels, fps: float) -> None:
         self.frames, self.height, self.width, self.channels = (int(each) for each in frames.shape)
-        self.fps = fps
+        self.fps, self._levels = fps, frames
         if self.format == "gif":
             pillow.check_size(self.width, self.height, "gif")
-            self._source = Held(pillow.animated(frames, max(1, round(100 / fps)) * 10))
+            pillow.pillow("Video")
         else:
-            self._source = Held(_encoded(frames, fps, self.format))
+            ffmpeg.program()
+
+    def _file(self) -> Source:
+        levels = self._levels  # another thread may be recording this
+        if levels is not None and self.fps is not None:
+            self._source = Held(_encoded(levels, self.fps, self.format))
+            self._levels = None
+        return self._source
 
     def _details(self, blobs: Blobs) -> dict[str, Any]:
         found = {key: getattr(self, key) for key in ("width", "height", "fps", "frames", "channels")}
         return {key: value for key, value in found.items() if value is not None}
 
     def _restore(self, record: Mapping[str, Any], blobs: Blobs) -> None:
+        self._levels = None
         for key in ("width", "height", "fps", "frames", "channels"):
             setattr(self, key, record.get(key))
+
+
+def _encoded(frames: Levels, fps: float, format: str) -> bytes:
+    if format == "gif":
+        return pillow.animated(frames, max(1, round(100 / fps)) * 10)
+    return ffmpeg.encoded(frames, fps, format)
 
 
 def _head(source: Source) -> bytes:
@@ -150,7 +160,11 @@ def _frames(data: Any) -> Levels:
     array = as_array(data, "Video")
     if array is None:
         raise UsageError(f"Video: {type_name(data)} is no video", f"pass {_ACCEPTED}")
-    if array.ndim not in (4, 5) or array.shape[-3] not in (1, 3, 4):
+    if array.ndim in (4, 5) and array.shape[-3] not in _CHANNELS and array.shape[-1] in _CHANNELS:
+        raise UsageError(
+            f"Video: an array of shape {array.shape} is no video", "put the channels first: np.moveaxis(array, -1, -3)"
+        )
+    if array.ndim not in (4, 5) or array.shape[-3] not in _CHANNELS:
         raise UsageError(f"Video: an array of shape {array.shape} is no video", f"pass {_ACCEPTED}")
     if array.size == 0:
         raise UsageError(f"Video: an array of shape {array.shape} has no pixels", "pass one with pixels")
@@ -173,54 +187,3 @@ def _beside(videos: Levels) -> Levels:
         top, left = at // columns * height, at % columns * width
         sheet[:, top : top + height, left : left + width] = np.moveaxis(video, 1, -1)
     return sheet
-
-
-def _encoded(frames: Levels, fps: float, format: str) -> bytes:
-    """The file of the frames, the same for the same frames.
-
-    Sides are made even, as the codecs need, by repeating the last row and column.
-    """
-    import numpy as np
-
-    odd = [side % 2 for side in frames.shape[1:3]]
-    frames = np.broadcast_to(frames, (*frames.shape[:3], 3))
-    frames = np.pad(frames, ((0, 0), (0, odd[0]), (0, odd[1]), (0, 0)), "edge")
-    source = ["-f", "rawvideo", "-pix_fmt", "rgb24", "-s", f"{frames.shape[2]}x{frames.shape[1]}", "-r", f"{fps:.6f}"]
-    with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder, f"video.{format}")
-        _ffmpeg([*source, "-i", "-", *_CODECS[format], *_REPEATABLE, str(path)], frames.tobytes(), format)
-        return path.read_bytes()
-
-
-def _decoded(data: bytes, format: str) -> list[Array]:
-    """The frames (height, width, 3) of a file."""
-    with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder, f"video.{format}")
-        path.write_bytes(data)
-        stream = _ffmpeg(["-i", str(path), "-an", "-f", "image2pipe", "-c:v", "ppm", "-"], b"", format)
-    return list(_portable_pixmaps(stream))
-
-
-def _portable_pixmaps(stream: bytes) -> Iterator[Array]:
-    """The pictures of a stream of PPMs: "P6", width, height and 255 each before a line end, then the pixels."""
-    import numpy as np
-
-    at = 0
-    while header := _PPM.match(stream, at):
-        width, height = int(header[1]), int(header[2])
-        yield np.frombuffer(stream, np.uint8, width * height * 3, header.end()).reshape(height, width, 3)
-        at = header.end() + width * height * 3
-
-
-def _ffmpeg(arguments: list[str], data: bytes, format: str) -> bytes:
-    """What ffmpeg writes to its output. Raises `UsageError` with its words when it fails."""
-    try:
-        import imageio_ffmpeg
-    except ImportError:
-        raise needs("imageio-ffmpeg", "media", "a video in mp4, webm or ogg") from None
-    command = [imageio_ffmpeg.get_ffmpeg_exe(), "-hide_banner", "-loglevel", "error", "-nostdin", "-y", *arguments]
-    done = subprocess.run(command, input=data, capture_output=True)
-    if done.returncode:
-        words = done.stderr.decode("utf-8", "replace").strip().splitlines()
-        raise UsageError(f"Video: ffmpeg fails on this {format}: {' '.join(words[-2:])}", "use another format")
-    return done.stdout

@@ -6,12 +6,14 @@ import re
 import struct
 from collections.abc import Callable
 from pathlib import Path
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
 from zlib import crc32
 
 import msgspec
 
-from swath.tracking.runlog.records import AnyRecord, Keys, Row, Values
+from swath.tracking.runlog.records import AnyRecord, Keys, Record, Rewind, Row, Values
+
+T = TypeVar("T")
 
 #: Where the frames of a segment begin.
 HEADER_SIZE = 4096
@@ -21,6 +23,25 @@ _MAX_KEYS = 1024 * 1024
 #: A short or a longer array that begins with a small int.
 _RECORD_START = re.compile(rb"(?=(?:[\x91-\x9f]|\xdc..)[\x00-\x7f])", re.DOTALL)
 _DECODER: msgspec.msgpack.Decoder[AnyRecord] = msgspec.msgpack.Decoder(AnyRecord)
+
+
+class RowHead(Record, frozen=True, tag=2):
+    """A `Row` without its values."""
+
+    step: int
+    time: float
+
+
+class ValuesHead(Record, frozen=True, tag=8):
+    """A `Values` without its values."""
+
+    keys: int
+    step: int
+    time: float
+
+
+Head = RowHead | ValuesHead | Rewind
+_HEADS: msgspec.msgpack.Decoder[Head] = msgspec.msgpack.Decoder(Head)
 
 
 class Scan(NamedTuple):
@@ -52,6 +73,12 @@ def scan(data: bytes, *, final: bool = False, names: Names | None = None) -> Sca
     if any(type(record) in (Keys, Values) for record in found.records):
         return _with_names(found, names or (lambda id_: None))
     return found
+
+
+def decode_heads(data: bytes, *, final: bool = False) -> tuple[list[Head], int]:
+    """`decode`, in a third of the time, for those who want to know where rows belong, and not what is in them."""
+    heads, consumed, _ = _frames(data, final, _HEADS)
+    return heads, consumed
 
 
 def names_in(path: Path | str) -> Names:
@@ -88,20 +115,25 @@ def _with_names(found: Scan, elsewhere: Names) -> Scan:
 
 
 def _scan(data: bytes, final: bool) -> Scan:
-    records: list[AnyRecord] = []
+    return Scan(*_frames(data, final, _DECODER))
+
+
+def _frames(data: bytes, final: bool, decoder: msgspec.msgpack.Decoder[T]) -> tuple[list[T], int, int]:
+    """What the decoder takes of the frames, the bytes consumed, and the number of frames that were left out."""
+    records: list[T] = []
     position = skipped = 0
     while True:
         end = _frame_end(data, position)
         if end:
             try:
-                records.append(_DECODER.decode(memoryview(data)[position + FRAME.size : end]))
+                records.append(decoder.decode(memoryview(data)[position + FRAME.size : end]))
             except msgspec.MsgspecError:
                 skipped += 1
             position = end
             continue
         following = _next_frame(data, position) if final else 0
         if not following:
-            return Scan(records, position, skipped)
+            return records, position, skipped
         position = following
         skipped += 1
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from itertools import accumulate
+from itertools import accumulate, chain
 from pathlib import Path
 
 from swath.tracking.layout import last_attempt, segments
@@ -23,20 +23,19 @@ def read_records(run_dir: Path, attempt: int | None = None, until: Mapping[str, 
 def read_history(run_dir: Path, attempt: int | None = None, until: Mapping[str, int] | None = None) -> list[Row]:
     """The rows of an attempt (default: the last one) by step, and those of one step by time.
 
-    Rows that a rewind has left behind are not among them.
+    Rows that a rewind has left behind are not among them. `streaming` gives them without holding them all.
     """
-    return sorted(rows_as_written(run_dir, attempt, until), key=lambda row: (row.step, row.time))
+    rows = chain.from_iterable(_rows_of_parts(list(_parts(run_dir, attempt, until))))
+    return sorted(rows, key=lambda row: (row.step, row.time))
 
 
 def rows_as_written(run_dir: Path, attempt: int | None = None, until: Mapping[str, int] | None = None) -> list[Row]:
     """`read_history` in the order of writing, which within a segment is known even where the clock went backwards."""
-    parts = list(_parts(run_dir, attempt, until))
+    parts = _rows_of_parts(list(_parts(run_dir, attempt, until)))
     if len(parts) == 1:
-        return rows_that_count(parts[0])
-    rewinds = [(place, record) for place, part in enumerate(parts) for record in part if isinstance(record, Rewind)]
+        return parts[0]
     placed: list[tuple[float, Row]] = []
-    for place, part in enumerate(parts):
-        rows = _left_by_others(part, place, rewinds) if rewinds else rows_that_count(part)
+    for rows in parts:
         placed += zip(accumulate((row.time for row in rows), max), rows, strict=True)
     return [row for _, row in sorted(placed, key=lambda pair: pair[0])]
 
@@ -70,6 +69,14 @@ def _parts(run_dir: Path, attempt: int | None, until: Mapping[str, int] | None) 
         if until is not None:
             data = data[: max(until.get(path.name, 0) - HEADER_SIZE, 0)]
         yield decode(data, final=True)[0]
+
+
+def _rows_of_parts(parts: list[list[AnyRecord]]) -> list[list[Row]]:
+    """The rows that count of each segment, in the order of writing."""
+    rewinds = [(place, record) for place, part in enumerate(parts) for record in part if isinstance(record, Rewind)]
+    if len(parts) == 1 or not rewinds:
+        return [rows_that_count(part) for part in parts]
+    return [_left_by_others(part, place, rewinds) for place, part in enumerate(parts)]
 
 
 def _left_by_others(part: list[AnyRecord], own: int, rewinds: list[tuple[int, Rewind]]) -> list[Row]:

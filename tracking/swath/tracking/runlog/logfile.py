@@ -143,12 +143,17 @@ class LogWriter:
     def _grow(self, need: int) -> None:
         """Have room for `need` bytes more: as much as is sensible, or on a disk nearly full just enough."""
         enough = -(-(self.offset + need) // mmap.PAGESIZE) * mmap.PAGESIZE
+        mapped = self._size
         try:
             self._allocate(max(enough, self._size + min(max(self._size, _FIRST_SIZE), _MAX_STEP)))
         except OSError:
             self._allocate(enough)
         old = self._window
-        self._map_window()
+        try:
+            self._map_window()
+        except OSError:  # no address space: the file is larger now, but what can be written to is not
+            self._size = mapped
+            raise
         if old is not self._head:
             old.close()
 

@@ -143,6 +143,7 @@ class Recorder:
             if self._writer is not None:
                 self._writer.close()
                 self._writer = None
+            self._append = _append_nothing  # a thread that prints may have waited for the lock
 
     def after_fork(self) -> None:
         """In a forked child: leave the parent's segment alone, and open an own one at the first record."""
@@ -208,6 +209,10 @@ class Recorder:
             warnings.warn(message, RuntimeWarning, stacklevel=5)
         except RuntimeWarning:
             print(message, file=sys.stderr)
+
+
+def _append_nothing(payload: bytes) -> int:
+    return 0
 
 
 def _too_large(values: dict[str, Any], size: int) -> UsageError:

@@ -8,7 +8,10 @@ found as well, and name no blob.
 from __future__ import annotations
 
 import re
+from collections.abc import Container, Iterator
 from pathlib import Path
+
+from swath.tracking.blobs import Blobs
 
 _DIGEST = re.compile(rb"\xd9\x40([0-9a-f]{64})")
 #: How the msgpack map of a table begins: a small map whose first key is "version".
@@ -34,3 +37,22 @@ def digests_in_blob(path: Path) -> list[str]:
             data = data[-SEAM:] + block
             found += digests_in(data)
     return list(dict.fromkeys(found))
+
+
+def blobs_behind(digest: str, blobs: Blobs, done: Container[str]) -> Iterator[tuple[str, Path]]:
+    """The blob of a digest, after those that it speaks of: each once, with its file.
+
+    Without those that are `done`, which stand for all behind them, and those that are not here: a digest may be no
+    blob's.
+    """
+    return _behind(digest, blobs, done, set())
+
+
+def _behind(digest: str, blobs: Blobs, done: Container[str], met: set[str]) -> Iterator[tuple[str, Path]]:
+    path = blobs.path(digest)
+    if digest in met or digest in done or not path.exists():
+        return
+    met.add(digest)  # before those in it: whatever they say, this ends
+    for inner in digests_in_blob(path):
+        yield from _behind(inner, blobs, done, met)
+    yield digest, path

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import warnings
 from collections.abc import Callable
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -15,14 +16,15 @@ from swath.tracking.context import is_captured
 from swath.tracking.errors import UsageError
 from swath.tracking.runlog import records as kinds
 from swath.tracking.runs.files import RunFiles
-from swath.tracking.runs.identity import Identity
+from swath.tracking.runs.identity import Identity, whole_step
 from swath.tracking.settings import Settings
 
 if TYPE_CHECKING:
     from datetime import timedelta
 
-    from swath.tracking.alerts import AlertLevel, Alerts
+    from swath.tracking.alerts import Alerts
     from swath.tracking.shipping.shipper import Shipper
+    from swath.tracking.targets import AlertLevel
     from swath.tracking.watching import Watcher
 
 
@@ -50,6 +52,18 @@ class Companions(Identity):
         raise NotImplementedError
 
     @property
+    def step(self) -> int:
+        raise NotImplementedError
+
+    def _go_on_from(self, attempt: int, step: int) -> None:
+        raise NotImplementedError
+
+    @property
+    def _recording(self) -> AbstractContextManager[Any]:
+        """The lock that `record` takes."""
+        raise NotImplementedError
+
+    @property
     def files(self) -> RunFiles:
         """The run's folder and the files that are kept with it."""
         if self._files is None:
@@ -67,9 +81,10 @@ class Companions(Identity):
     ) -> list[str]:
         """Keep files with the run; returns the paths that they have among the run's files.
 
-        `glob_str` is a path or a pattern. A file's place is its path below `base_path` (default: the working
-        directory), or its name where it lies elsewhere. `policy`: "now" keeps what the files hold now, "end" what
-        they hold when the run ends, "live" both, and looks again now and then between.
+        `glob_str` is a path, a folder (all that is in it) or a pattern. A file's place is its path below `base_path`
+        (default: the working directory), or, where it lies elsewhere, below the folder that `glob_str` names.
+        `policy`: "now" keeps what the files hold now, "end" what they hold when the run ends, "live" both, and looks
+        again now and then between.
         """
         self._still_open("files")
         return self.files.save(glob_str, base_path, policy)
@@ -94,6 +109,40 @@ class Companions(Identity):
         """Keep the source of the program itself with the run."""
         self.files.save_program()
 
+    def checkpoint(self, data: Any, step: int | None = None) -> None:
+        """Keep what the program needs to go on from here: a dict, or the path of a file or folder.
+
+        `step` is the last step that it contains (default: the last one logged). A trial that was paused, preempted or
+        killed finds it with `restore()` when it runs again.
+        """
+        from swath.tracking.runs.checkpoints import Checkpoints, Note, check
+
+        self._still_open("checkpoints")
+        check(data)
+        if self._run_dir is None:
+            return
+        last = self.step - 1 if step is None else whole_step(step)
+        try:
+            Checkpoints(self._run_dir).save(data, Note(self.attempt, last))
+        except OSError as error:  # the disk's trouble, not the training's
+            self._count_lost(error)
+
+    def restore(self) -> Any:
+        """The newest checkpoint of this run: the dict, or the path of the file or folder; None when there is none.
+
+        The run then goes on behind the checkpoint's step: rows of an earlier attempt up to there count as this one's,
+        and later ones do not. Call it before anything is logged.
+        """
+        from swath.tracking.runs.checkpoints import Checkpoints
+
+        self._still_open("checkpoints")
+        found = Checkpoints(self._run_dir).newest() if self._run_dir is not None else None
+        if found is None:
+            return None
+        data = found.load()
+        self._go_on_from(found.note.attempt, found.note.step)
+        return data
+
     def alert(
         self,
         title: str,
@@ -111,7 +160,7 @@ class Companions(Identity):
         if self._alerts is None:
             from swath.tracking.alerts import Alerts
 
-            self._alerts = Alerts(self.settings.alerts, self._clock, self.record)
+            self._alerts = Alerts(self.settings.alerts, self._clock, self.record, lambda: self._recording)
         self._alerts.send(title, text, level, wait_duration)
 
     def watch(
@@ -151,7 +200,12 @@ class Companions(Identity):
         if self._watcher is not None:
             self._watcher.unwatch(None)
         if self._alerts is not None:
-            self._alerts.close()
+            self._alerts.close(0.0)
+
+    def _await_alerts(self, patience_s: float) -> None:
+        """Wait for alerts on their way; before the log is held, since what becomes of them is recorded and printed."""
+        if self._alerts is not None:
+            self._alerts.close(patience_s)
 
     def _begin_shipping(self) -> None:
         """Deliver the run to the server, where one is set and the run is no trial's, which its agent reports."""

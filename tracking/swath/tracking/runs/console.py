@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+import threading
 from collections.abc import Callable, Iterable
 from typing import Any, TextIO
 
@@ -39,14 +40,18 @@ class Tee:
         self._name = name
         self._emit: Emit | None = emit
         self._lines = Lines()
+        # Held for the cutting alone: whoever records may wait for somebody who prints. A signal may print, too.
+        self._lock = threading.RLock()
 
     def write(self, text: str) -> int:
         """Write through, and record."""
         written = self._stream.write(text)
-        if self._emit is not None:
-            lines = self._lines.feed(text)
+        emit = self._emit
+        if emit is not None:
+            with self._lock:
+                lines = self._lines.feed(text)
             if lines:
-                self._emit(self._name, lines)
+                emit(self._name, lines)
         return written
 
     def writelines(self, lines: Iterable[str]) -> None:
@@ -57,9 +62,21 @@ class Tee:
     def detach_from_run(self) -> None:
         """Record what has no line end yet, and from now on only write through."""
         emit, self._emit = self._emit, None
-        rest = self._lines.rest()
+        with self._lock:
+            rest = self._lines.rest()
         if emit is not None and rest:
             emit(self._name, rest)
+
+    def after_fork(self) -> None:
+        """In a forked child: the line that is begun is the parent's, and a thread of its may hold the lock."""
+        self._lock = threading.RLock()
+        self._lines = Lines()
+
+    def taken_out_below(self) -> TextIO:
+        """The stream below, once those are left out that record no more: runs may end in any order."""
+        while isinstance(self._stream, Tee) and self._stream._emit is None:
+            self._stream = self._stream._stream
+        return self._stream
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._stream, name)
@@ -88,8 +105,16 @@ class Console:
         for name, tee in self._tees.items():
             tee.detach_from_run()
             if getattr(sys, name) is tee:
-                setattr(sys, name, tee._stream)
+                setattr(sys, name, tee.taken_out_below())
+            above = getattr(sys, name)
+            while isinstance(above, Tee):
+                above = above.taken_out_below()
         self._tees.clear()
+
+    def after_fork(self) -> None:
+        """In a forked child: go on recording, without what the parent has begun."""
+        for tee in self._tees.values():
+            tee.after_fork()
 
 
 def _settled(line: str) -> str:

@@ -2,21 +2,21 @@
 
 from __future__ import annotations
 
-import operator
 import re
 import warnings
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from types import TracebackType
 from typing import Any
 
 from swath.tracking.clock import Clock
-from swath.tracking.errors import TrialStopped, UsageError
+from swath.tracking.errors import TrialStopped
 from swath.tracking.runlog import metrics
 from swath.tracking.runlog import records as kinds
-from swath.tracking.runlog.encoding import plain_row, to_plain_dict, type_name
+from swath.tracking.runlog.encoding import plain_row, to_plain_dict
 from swath.tracking.runlog.frames import decode
-from swath.tracking.runlog.history import read_records, rows_that_count
+from swath.tracking.runlog.history import read_history, read_records, rows_that_count
 from swath.tracking.runlog.logfile import read_from
 from swath.tracking.runlog.metrics import Summarizer
 from swath.tracking.runlog.recorder import Recorder
@@ -24,6 +24,7 @@ from swath.tracking.runs import process
 from swath.tracking.runs.companions import Companions
 from swath.tracking.runs.config import Config, merged
 from swath.tracking.runs.console import Console
+from swath.tracking.runs.identity import whole_step
 from swath.tracking.runs.summary import Summary
 from swath.tracking.settings import Settings
 
@@ -235,12 +236,28 @@ class Run(Companions):
         self._step = max((row.step + 1 for row in rows), default=self._step)
         self._look_whether_simple()
 
+    def _go_on_from(self, attempt: int, step: int) -> None:
+        """Go on behind `step` of an attempt: of this one by going back, of an earlier one by taking in its rows."""
+        if self._recorder is None or self._run_dir is None:
+            return
+        if attempt == self.attempt or self._step:
+            self.rewind(step + 1)
+            return
+        earlier = read_records(self._run_dir, attempt)
+        definitions = [record for record in earlier if isinstance(record, kinds.Define)]
+        self.take_in(definitions, [row for row in read_history(self._run_dir, attempt) if row.step <= step])
+        self._step = step + 1
+
     def after_fork(self) -> None:
         """In a forked child: what it records goes to a segment of its own."""
         if self._recorder is not None:
             self._recorder.after_fork()
         if self._shipper is not None:
             self._shipper.after_fork()
+        if self._files is not None:
+            self._files.after_fork()
+        if self._console is not None:
+            self._console.after_fork()
 
     def record(self, record: kinds.AnyRecord) -> None:
         """Write what the tracker itself found out; nothing when the run is finished."""
@@ -248,6 +265,10 @@ class Run(Companions):
             with self._recorder.lock:
                 if not self._finished:
                     self._recorder.append(record)
+
+    @property
+    def _recording(self) -> AbstractContextManager[Any]:
+        return self._recorder.lock if self._recorder is not None else nullcontext()
 
     def _place(self, values: dict[str, Any], step: int | None, commit: bool) -> list[dict[str, Any]]:
         """Write or keep values that are not simply the next row; returns the rows that were written."""
@@ -307,9 +328,15 @@ class Run(Companions):
             return
         try:
             if self._recorder is not None:
-                process.finishing(self, hurried=hurried)
-                with self._recorder.lock:
-                    self._finish_recording(self._recorder, exit_code, error, signal_number)
+                try:
+                    self._await_alerts(_HURRIED_S if hurried else _PATIENCE_S)
+                    process.finishing(self, hurried=hurried)
+                except BaseException as trouble:  # a Ctrl-C while it waits: the end is recorded all the same
+                    exit_code, error = (exit_code, error) if exit_code else process.exit_of(trouble)
+                    raise
+                finally:
+                    with self._recorder.lock:
+                        self._finish_recording(self._recorder, exit_code, error, signal_number)
             self._end_shipping(_HURRIED_S if hurried else _PATIENCE_S)
         finally:
             self._finished = True
@@ -321,7 +348,15 @@ class Run(Companions):
                 self._write(*self._pending)
                 self._pending = None
             self._finish_helpers()
-            self._finished = True
+        except BaseException as trouble:  # likewise while large files are kept
+            exit_code, error = (exit_code, error) if exit_code else process.exit_of(trouble)
+            raise
+        finally:
+            self._close_recording(recorder, exit_code, error, signal_number)
+
+    def _close_recording(self, recorder: Recorder, exit_code: int, error: str, signal_number: int | None) -> None:
+        self._finished = True
+        try:
             if self._console is not None:
                 self._console.stop()
             if recorder.main:
@@ -378,21 +413,3 @@ class Run(Companions):
         self._still_open(what)
         if self._recorder is not None:
             self._recorder.append(record)
-
-
-def whole_step(step: Any) -> int:
-    """`step` as an int; raises `UsageError` when it is no whole number."""
-    number: int | None = None
-    if isinstance(step, float) and step.is_integer():
-        number = int(step)
-    elif not isinstance(step, bool | str):
-        try:
-            number = operator.index(step)
-        except TypeError:
-            number = None
-    if number is None or not 0 <= number < 2**63:
-        raise UsageError(
-            f"step is {step!r}, {type_name(step)}: it must be a whole number from 0",
-            "leave step out, or pass an int; other x axes are logged as metrics of their own",
-        )
-    return number

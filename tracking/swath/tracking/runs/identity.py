@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import operator
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -10,6 +11,7 @@ import msgspec
 
 from swath.tracking.errors import UsageError
 from swath.tracking.runlog import records as kinds
+from swath.tracking.runlog.encoding import type_name
 from swath.tracking.runs import names
 
 _INHERITED = ("name", "entity", "project", "group", "job_type", "tags", "notes")
@@ -143,3 +145,21 @@ def checked_tags(tags: Any) -> tuple[str, ...]:
     if not all(isinstance(tag, str) for tag in tags):
         raise UsageError(f"tags are {tags!r}", 'tags are strings: tags=["baseline", "v1"]')
     return tuple(dict.fromkeys(tags))
+
+
+def whole_step(step: Any) -> int:
+    """`step` as an int; raises `UsageError` when it is no whole number."""
+    number: int | None = None
+    if isinstance(step, float) and step.is_integer():
+        number = int(step)
+    elif not isinstance(step, bool | str):
+        try:
+            number = operator.index(step)
+        except TypeError:
+            number = None
+    if number is None or not 0 <= number < 2**63:
+        raise UsageError(
+            f"step is {step!r}, {type_name(step)}: it must be a whole number from 0",
+            "leave step out, or pass an int; other x axes are logged as metrics of their own",
+        )
+    return number

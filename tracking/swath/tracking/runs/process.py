@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import atexit
+import builtins
 import importlib
 import os
 import signal
@@ -90,10 +91,12 @@ def _watch_sigterm() -> None:
         return
 
     def on_term(number: int, frame: object) -> None:
-        for run in reversed(_open.copy()):
-            run.finish_by(number)
-        signal.signal(number, signal.SIG_DFL)
-        os.kill(os.getpid(), number)
+        try:
+            for run in reversed(_open.copy()):
+                run.finish_by(number)
+        finally:  # whatever becomes of the record, the process ends
+            signal.signal(number, signal.SIG_DFL)
+            os.kill(os.getpid(), number)
 
     signal.signal(signal.SIGTERM, on_term)
 
@@ -117,22 +120,48 @@ def _install() -> None:
 
     def excepthook(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
         global _failure
-        _failure = error
+        if not hasattr(sys, "ps1"):  # where people type, a program does not end with an error
+            _failure = error
         previous_hook(kind, error, trace)
 
     def noting_exit(code: Any = None, /) -> NoReturn:
-        global _exit_asked
-        _exit_asked = (SystemExit(code), _steps())
+        _note_exit(code)
         previous_exit(code)
 
     sys.excepthook = excepthook
     sys.exit = noting_exit
+    program = vars(sys.modules["__main__"])
+    for name in [name for name, value in program.items() if value is previous_exit]:
+        program[name] = noting_exit  # it was imported by its name
+    _watch_quitters()
+
+
+def _watch_quitters() -> None:
+    """Note what `exit()` and `quit()` ask for; they are there unless Python was started without `site`."""
+    quitter = type(getattr(builtins, "exit", None))
+    if quitter.__module__ != "_sitebuiltins":
+        return
+    previous = quitter.__call__
+
+    def noting_call(self: Any, code: Any = None) -> NoReturn:
+        _note_exit(code)
+        previous(self, code)
+        raise SystemExit(code)  # not reached: the previous one raises it
+
+    quitter.__call__ = noting_call  # type: ignore[method-assign]
+
+
+def _note_exit(code: Any) -> None:
+    global _exit_asked
+    if threading.current_thread() is threading.main_thread():  # elsewhere it ends the thread alone
+        _exit_asked = (SystemExit(code), _steps())
 
 
 def _finish_all() -> None:
     """At exit: finish what is open, as failed when the program failed.
 
-    A `sys.exit()` counts when nothing was logged after it, so it was not caught.
+    A `sys.exit()` counts when nothing was logged after it, so it was not caught. A `raise SystemExit(3)` outside a
+    `with` block of the run leaves no trace that could be found here.
     """
     error = _failure
     if error is None and _exit_asked is not None and _exit_asked[1] == _steps():

@@ -1,24 +1,31 @@
-"""Where a new run is written: its id, folder and attempt, and what it takes over from an earlier run or another."""
+"""Where a new run is written: its id, folder and attempt, and what it takes over from an earlier run or another.
+
+Where a server is set, it is asked too: what it has beyond this folder is brought here first.
+"""
 
 from __future__ import annotations
 
 import os
 import re
 import sys
-from collections.abc import Callable
+import tempfile
+import warnings
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import msgspec
 
 from swath.tracking import layout
-from swath.tracking.errors import NotFound, UsageError
+from swath.tracking.errors import NotFound, SwathError, UsageError
 from swath.tracking.runlog import records as kinds
 from swath.tracking.runlog.history import read_history, read_records
 from swath.tracking.runs import names
 
 if TYPE_CHECKING:
     from swath.tracking.runs.handle import Run
+    from swath.tracking.shipping.fetching import Remote
 
 RESUME = (None, False, True, "allow", "auto", "must", "never")
 _POINT = re.compile(r"(?P<run>[^?]+)(\?_step=(?P<step>[0-9]+))?")
@@ -26,7 +33,7 @@ _AUTO = "auto-resume.json"
 
 
 class Wish(msgspec.Struct, frozen=True):
-    """What was said about the run's place. `shared`: other processes write the same run."""
+    """What was said about the run's place. `shared`: other processes write the same run. `url`: the server to ask."""
 
     root: Path
     id: str | None = None
@@ -35,6 +42,8 @@ class Wish(msgspec.Struct, frozen=True):
     fork_from: str | None = None
     shared: bool = False
     disabled: bool = False
+    url: str = ""
+    token: str = ""
 
 
 def _nothing(run: Run) -> None:
@@ -72,17 +81,92 @@ def find_place(wish: Wish) -> Place:
 def _plain(wish: Wish, asked: str | None) -> Place:
     if wish.resume == "must" and not asked:
         raise UsageError('resume="must" needs to know which run', 'pass its id: init(id=..., resume="must")')
-    run_id = layout.check_run_id(asked) if asked else names.new_id()
+    if not asked:
+        run_id = names.new_id()
+        return Place(run_id, 1, layout.run_dir(wish.root, run_id))
+    run_id = layout.check_run_id(asked)
     folder = layout.run_dir(wish.root, run_id)
-    existing = layout.last_attempt(folder) if asked else 0
-    if existing and wish.resume in (None, False, "never") and not wish.shared:
+    if wish.resume in (None, False, "never") and not wish.shared:
+        _must_be_new(wish, run_id, folder)
+        return Place(run_id, 1, folder)
+    existing = _last_attempt(wish, run_id, folder, needed=wish.resume == "must")
+    if wish.resume == "must" and not existing:
+        raise _nowhere(wish, run_id, folder, 'resume="allow" starts it when it is new')
+    return Place(run_id, existing or 1, folder)
+
+
+def _must_be_new(wish: Wish, run_id: str, folder: Path) -> None:
+    exists = layout.last_attempt(folder) > 0
+    where = str(folder)
+    if not exists and wish.url:
+        where = wish.url
+        with _asked(wish, run_id, needed=False) as remote:
+            exists = remote is not None and remote.attempt > 0
+    if exists:
         raise UsageError(
-            f"run {run_id!r} exists already in {folder}",
+            f"run {run_id!r} exists already in {where}",
             'pass resume="allow" to go on with it, or another id (or none) for a new run',
         )
-    if wish.resume == "must" and not existing:
-        raise NotFound(f"there is no run {run_id!r} in {folder.parent}", 'resume="allow" starts it when it is new')
-    return Place(run_id, existing or 1, folder)
+
+
+def _last_attempt(wish: Wish, run_id: str, folder: Path, *, needed: bool) -> int:
+    """The run's last attempt in `folder`; 0 when it has none.
+
+    What the server has of a later one, begun on another machine, is brought here first, as an attempt of its own:
+    that machine may still have to send what belongs to the other. `needed`: without the server it cannot be done.
+    """
+    here = layout.last_attempt(folder)
+    if not wish.url or wish.shared:
+        return here
+    trial_of = ""
+    found = here
+    with _asked(wish, run_id, needed=needed and not here) as remote:
+        if remote is not None and remote.attempt > here:
+            header = remote.header()
+            trial_of = header.sweep_id if header is not None else ""
+            if not trial_of:
+                remote.fetch(folder, remote.attempt + 1)
+                found = remote.attempt + 1
+    if trial_of:
+        raise UsageError(
+            f"run {run_id!r} is a trial of sweep {trial_of} of {wish.url}: its agents go on with it",
+            f'begin a run of your own with what it has: init(fork_from="{run_id}")',
+        )
+    return found
+
+
+@contextmanager
+def _asked(wish: Wish, run_id: str, *, needed: bool) -> Iterator[Remote | None]:
+    """What the server has of the run; None when it cannot be asked, which is warned of, or raised when it is `needed`.
+
+    Trouble in the block is the server's too: the block is left, and it is as if there had been no answer.
+    """
+    from swath.tracking.shipping.fetching import Remote
+
+    begun = False
+    try:
+        with Remote(wish.url, wish.token, run_id) as remote:
+            begun = True
+            yield remote
+        return
+    except (SwathError, OSError) as error:
+        _say_unknown(wish, run_id, error, needed=needed)
+    if not begun:
+        yield None
+
+
+def _say_unknown(wish: Wish, run_id: str, error: SwathError | OSError, *, needed: bool) -> None:
+    why = error.message if isinstance(error, SwathError) else str(error)
+    told = f"it is not known what {wish.url} has of run {run_id!r}: {why}"
+    if needed:
+        kind = type(error) if isinstance(error, SwathError) else SwathError
+        raise kind(told, 'try again when it answers; resume="allow" begins the run where nothing is known of it')
+    warnings.warn(f"{told}; this goes on with what is in {wish.root}", RuntimeWarning, stacklevel=9)
+
+
+def _nowhere(wish: Wish, run_id: str, folder: Path, hint: str) -> NotFound:
+    where = f"{folder.parent}, nor at {wish.url}" if wish.url and not wish.shared else str(folder.parent)
+    return NotFound(f"there is no run {run_id!r} in {where}", hint)
 
 
 def _gone_back(wish: Wish, point: str) -> Place:
@@ -90,18 +174,43 @@ def _gone_back(wish: Wish, point: str) -> Place:
     if wish.id and wish.id != run_id:
         raise UsageError(f"id={wish.id!r} and resume_from={point!r} name two runs", "leave id out")
     folder = layout.run_dir(wish.root, run_id)
-    attempt = layout.last_attempt(folder)
+    attempt = _last_attempt(wish, run_id, folder, needed=True)
     if not attempt:
-        raise NotFound(f"there is no run {run_id!r} in {folder.parent}", "resume_from names a run that exists")
+        raise _nowhere(wish, run_id, folder, "resume_from names a run that exists")
     return Place(run_id, attempt, folder, prepare=_nothing if step is None else lambda run: run.rewind(step + 1))
 
 
 def _forked(wish: Wish, point: str) -> Place:
     source, step = parse_point(point, "fork_from")
-    folder = layout.run_dir(wish.root, source)
-    if not layout.last_attempt(folder):
-        raise NotFound(f"there is no run {source!r} in {folder.parent}", "fork_from names a run that exists")
     place = _plain(wish, wish.id)
+    config, definitions, rows = _taken(wish, source, step)
+
+    def prepare(run: Run) -> None:
+        run.record(kinds.Facts(run.start_time, {"forked_from": {"run": source, "step": step}}))
+        run.take_in(definitions, rows)
+
+    return Place(place.run_id, place.attempt, place.folder, config, prepare)
+
+
+def _taken(wish: Wish, source: str, step: int | None) -> tuple[dict[str, Any], list[kinds.Define], list[kinds.Row]]:
+    """Config, definitions and rows up to `step` of another run: the server's where that has gone on, else ours."""
+    folder = layout.run_dir(wish.root, source)
+    here = layout.last_attempt(folder)
+    if wish.url and not wish.shared:
+        with tempfile.TemporaryDirectory(prefix="swath-fork-") as name:
+            found = False
+            with _asked(wish, source, needed=not here) as remote:
+                if remote is not None and remote.attempt > here:
+                    remote.fetch(Path(name), remote.attempt)
+                    found = True
+            if found:
+                return _read(Path(name), step)
+    if not here:
+        raise _nowhere(wish, source, folder, "fork_from names a run that exists")
+    return _read(folder, step)
+
+
+def _read(folder: Path, step: int | None) -> tuple[dict[str, Any], list[kinds.Define], list[kinds.Row]]:
     config: dict[str, Any] = {}
     definitions = []
     for record in read_records(folder):
@@ -109,13 +218,7 @@ def _forked(wish: Wish, point: str) -> Place:
             config |= record.values
         elif isinstance(record, kinds.Define):
             definitions.append(record)
-    rows = [row for row in read_history(folder) if step is None or row.step <= step]
-
-    def prepare(run: Run) -> None:
-        run.record(kinds.Facts(run.start_time, {"forked_from": {"run": source, "step": step}}))
-        run.take_in(definitions, rows)
-
-    return Place(place.run_id, place.attempt, place.folder, config, prepare)
+    return config, definitions, [row for row in read_history(folder) if step is None or row.step <= step]
 
 
 def _auto(wish: Wish) -> Place:
@@ -126,7 +229,7 @@ def _auto(wish: Wish) -> Place:
     asked = wish.id or known.get(program)
     if asked and layout.is_run_id(asked) and not wish.id and _ended_well(layout.run_dir(wish.root, asked)):
         asked = None
-    place = _plain(Wish(wish.root, asked, "allow"), asked)
+    place = _plain(msgspec.structs.replace(wish, id=asked, resume="allow"), asked)
 
     def prepare(run: Run) -> None:
         wish.root.mkdir(parents=True, exist_ok=True)

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import AsyncIterator, Iterable
+from contextlib import asynccontextmanager
 from importlib.metadata import version
 
+import anyio.to_thread
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
@@ -14,20 +16,37 @@ from starlette.routing import BaseRoute, Route
 
 from swath.tracking.errors import NotFound, SwathError, UsageError
 from swath.tracking.faults import body_of, status_of
+from swath.tracking.server.alerts import ServerAlerts
 from swath.tracking.server.guard import Guard
 
 MAX_BODY = 64 * 1024 * 1024
 
 
-def create_app(token: str, routes: Iterable[BaseRoute], *, max_body: int = MAX_BODY) -> Starlette:
+def create_app(
+    token: str, routes: Iterable[BaseRoute], *, max_body: int = MAX_BODY, alerts: ServerAlerts | None = None
+) -> Starlette:
     """An application with `routes`, of which all but `/health` need the bearer `token`; errors go out as JSON.
 
     Plain Starlette routes, so that a hot one costs no more than its own work; a whole sub-application can be
-    given as a `Mount`. A handler raises `SwathError`s and never builds an error's answer itself.
+    given as a `Mount`. A handler raises `SwathError`s and never builds an error's answer itself. `alerts` are sent
+    as long as the application is served.
     """
+
+    @asynccontextmanager
+    async def lifespan(app: Starlette) -> AsyncIterator[None]:
+        if alerts is None:
+            yield
+            return
+        alerts.start()
+        try:
+            yield
+        finally:
+            await anyio.to_thread.run_sync(alerts.stop)
+
     return Starlette(
         routes=[Route("/health", _health), *routes],
         middleware=[Middleware(Guard, token=token, max_body=max_body)],
+        lifespan=lifespan,
         exception_handlers={SwathError: _swath_error, HTTPException: _http_error},
     )
 

@@ -17,12 +17,15 @@ from swath.tracking.apply.catchup import Trials, trials_by_log
 from swath.tracking.blobs import Blobs
 from swath.tracking.clock import SYSTEM_CLOCK, Clock
 from swath.tracking.errors import NotFound, RetryLater, UsageError
+from swath.tracking.runlog.logfile import read_from
 from swath.tracking.server.receiver import BlobReceiver, OwnsSweep, RunReceiver
 from swath.tracking.store import Database
 
 THREADS = 4
 #: A part of a blob that is larger is put down on the disk while it comes in.
 IN_MEMORY = 1024 * 1024
+#: How much of a segment goes out in one answer.
+PART = 4 * 1024 * 1024
 MEDIA_TYPE = "application/octet-stream"
 
 
@@ -41,6 +44,7 @@ def run_routes(
     """Routes over the store at `root`:
 
         GET  /v1/runs/{run_id}/segments                         {segment: end} of what is here
+        GET  /v1/runs/{run_id}/segments/{segment}?offset=N      bytes of a segment from there on; empty at its end
         PUT  /v1/runs/{run_id}/segments/{segment}?offset=N      bytes of a segment; {"end": N}
         HEAD /v1/blobs/{sha256}                                 its size; 404 and Upload-Offset when it is not here
         PUT  /v1/blobs/{sha256}?offset=N&size=N                 bytes of a blob, or all of them; {"end": N}
@@ -50,10 +54,12 @@ def run_routes(
     `owns_sweep` tell the runs that are not taken here: trials of this store's own sweeps.
     """
     limiter = anyio.CapacityLimiter(THREADS)
-    segments = _Segments(RunReceiver(root, database, trials or trials_by_log(root), owns_sweep, clock), limiter)
+    receiver = RunReceiver(root, database, trials or trials_by_log(root), owns_sweep, clock)
+    segments = _Segments(root, receiver, limiter)
     blobs = _Blobs(Blobs(layout.blobs_root(root)), limiter)
     return [
         Route("/v1/runs/{run_id}/segments", segments.get, methods=["GET"]),
+        Route("/v1/runs/{run_id}/segments/{segment}", segments.part, methods=["GET"]),
         Route("/v1/runs/{run_id}/segments/{segment}", segments.put, methods=["PUT"]),
         Route("/v1/blobs/{sha256}", blobs.get, methods=["GET"]),
         Route("/v1/blobs/{sha256}", blobs.put, methods=["PUT"]),
@@ -63,13 +69,22 @@ def run_routes(
 class _Segments:
     """The handlers of segments."""
 
-    def __init__(self, receiver: RunReceiver, limiter: anyio.CapacityLimiter) -> None:
+    def __init__(self, root: Path, receiver: RunReceiver, limiter: anyio.CapacityLimiter) -> None:
+        self._root = root
         self._receiver = receiver
         self._limiter = limiter
 
     async def get(self, request: Request) -> Response:
         run_id: str = request.path_params["run_id"]
         return JSONResponse(await anyio.to_thread.run_sync(self._receiver.ends, run_id, limiter=self._limiter))
+
+    async def part(self, request: Request) -> Response:
+        run_id, segment = request.path_params["run_id"], request.path_params["segment"]
+        offset = _number(request, "offset")
+        layout.attempt_of(segment)  # raises when it is no segment's name
+        path = layout.run_dir(self._root, run_id) / segment
+        data = await anyio.to_thread.run_sync(read_from, path, offset, PART, limiter=self._limiter)
+        return Response(data, media_type=MEDIA_TYPE)
 
     async def put(self, request: Request) -> Response:
         run_id, segment = request.path_params["run_id"], request.path_params["segment"]

@@ -61,6 +61,11 @@ class ServerThread:
             raise SwathError(f"the server at {self.url} did not start", "its error is in the log above")
         return self
 
+    def wait(self) -> None:
+        """Until it is stopped, or has ended of itself. What a signal handler raises ends the waiting."""
+        if self._thread is not None:
+            self._thread.join()
+
     def stop(self) -> None:
         """Answer the requests under way, close the port and end the thread. Stopping twice is no error."""
         if self._server is None or self._thread is None:
@@ -104,7 +109,7 @@ def _config(app: ASGIApp) -> uvicorn.Config:
         http="httptools",
         ws="none",
         loop="none",
-        lifespan="off",
+        lifespan="auto",
         log_config=None,
         access_log=False,
         server_header=False,

@@ -18,7 +18,7 @@ from swath.tracking.blobs import Blobs
 from swath.tracking.errors import OutOfStep, StoreCorrupt, UsageError
 from swath.tracking.runlog.frames import FRAME, HEADER_SIZE
 from swath.tracking.runlog.logfile import end_of, read_from
-from swath.tracking.runlog.references import SEAM, digests_in, digests_in_blob
+from swath.tracking.runlog.references import SEAM, blobs_behind, digests_in
 
 if TYPE_CHECKING:
     from swath.tracking.shipping.client import Client
@@ -159,17 +159,9 @@ class BlobDelivery:
 
     def send_all(self, digest: str, blobs: Blobs) -> None:
         """Send a blob, and those it speaks of before; nothing when it is none, or is there already."""
-        path = blobs.path(digest)
-        if digest in self._delivered or not path.exists():
-            return
-        self._delivered.add(digest)  # before those in it: whatever they say, this ends
-        try:
-            for inner in digests_in_blob(path):
-                self.send_all(inner, blobs)
-            self.send(digest, path)
-        except BaseException:
-            self._delivered.discard(digest)
-            raise
+        for each, path in blobs_behind(digest, blobs, self._delivered):
+            self.send(each, path)
+            self._delivered.add(each)
 
     def send(self, digest: str, path: Path) -> None:
         """Send the file at `path` as the blob of that digest."""

@@ -10,7 +10,7 @@ import os
 import sys
 import threading
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -248,29 +248,54 @@ def sync(
     clock: Clock = SYSTEM_CLOCK,
     on_progress: Callable[[Synced], None] | None = None,
 ) -> list[Synced]:
-    """Deliver every run below `root` that is not delivered yet: offline ones, crashed ones, interrupted ones.
+    """`sync_runs` of every run below `root`: offline ones, crashed ones, interrupted ones."""
+    return sync_runs(runs_below(root), url, token, clock, on_progress)
 
-    `on_progress` hears of each. Raises when the server cannot be asked at all; the runs stay as they are, and may
-    be sent at any later time.
+
+def runs_below(root: Path) -> list[Path]:
+    """The folders of the runs of a `.swath` folder that have a log, by id."""
+    folder = root / "runs"
+    found = sorted(folder.iterdir()) if folder.is_dir() else []
+    return [path for path in found if layout.is_run_id(path.name) and layout.segments(path)]
+
+
+def sync_runs(
+    run_dirs: Sequence[Path],
+    url: str,
+    token: str = "",
+    clock: Clock = SYSTEM_CLOCK,
+    on_progress: Callable[[Synced], None] | None = None,
+    *,
+    trusting: bool = True,
+) -> list[Synced]:
+    """Deliver what the server has not got yet of these runs.
+
+    `trusting`: a run that is noted as delivered is not asked for. `on_progress` hears of each. Raises when the server
+    cannot be asked at all; the runs stay as they are, and may be sent at any later time.
     """
     from swath.tracking.shipping.client import Client
 
     results = []
-    folder = root / "runs"
     with Client(url, token, deadline_s=SYNC_S) as client:
-        for path in sorted(folder.iterdir()) if folder.is_dir() else []:
-            if layout.is_run_id(path.name) and layout.segments(path):
-                results.append(_sync_run(path, client, clock))
-                if on_progress is not None:
-                    on_progress(results[-1])
+        for path in run_dirs:
+            noted = trusting and _is_noted(path, client.url)
+            results.append(Synced(path.name, "already") if noted else _sync_run(path, client, clock))
+            if on_progress is not None:
+                on_progress(results[-1])
     return results
+
+
+def _is_noted(run_dir: Path, url: str) -> bool:
+    """`is_marked`; a log that cannot be read is looked at again, for its trouble to be told."""
+    try:
+        return is_marked(run_dir, url)
+    except (SwathError, OSError):
+        return False
 
 
 def _sync_run(run_dir: Path, client: Client, clock: Clock) -> Synced:
     run_id = run_dir.name
     lock = RunLock(run_dir)
-    if is_marked(run_dir, client.url):
-        return Synced(run_id, "already")
     if not lock.acquire():
         return Synced(run_id, "busy", error="another process is delivering it")
     delivery = Delivery(run_dir, client)

@@ -151,6 +151,28 @@ def select_events(connection: sa.Connection, scope: str, after: int, limit: int)
     return list(connection.execute(query))
 
 
+def events_of(connection: sa.Connection, kind: str, after: int, limit: int) -> list[sa.Row[Any]]:
+    """Events of a kind with an id above `after`, oldest first: id, scope, subject, payload (JSON text)."""
+    query = (
+        sa.select(events.c.id, events.c.scope, events.c.subject, events.c.payload)
+        .where(events.c.kind == kind, events.c.id > after)
+        .order_by(events.c.id)
+        .limit(limit)
+    )
+    return list(connection.execute(query))
+
+
+def last_subject(connection: sa.Connection, scope: str) -> str | None:
+    """The subject of the last event of a scope."""
+    query = sa.select(events.c.subject).where(events.c.scope == scope).order_by(events.c.id.desc()).limit(1)
+    return connection.execute(query).scalar()
+
+
+def newest_event(connection: sa.Connection) -> int:
+    """The id of the last event of all; 0 when there is none."""
+    return connection.execute(sa.select(sa.func.max(events.c.id))).scalar() or 0
+
+
 def _to_columns(run: RunRow) -> dict[str, Any]:
     return {
         "name": run.name, "entity": run.entity, "project": run.project, "run_group": run.group,

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import os
 import select
+import signal
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 
 from swath.tracking.clock import SYSTEM_CLOCK
 from swath.tracking.imports import unforked
-from swath.tracking.surroundings.masking import without_credentials
+from swath.tracking.surroundings.gitfiles import inside_of, remote_of
 from swath.tracking.surroundings.program import clean
 
 if TYPE_CHECKING:
@@ -22,6 +23,8 @@ _TIMEOUT_S = 5.0
 _DIFF_TIMEOUT_S = 20.0
 _MOST_OUTPUT = 4 * 1024 * 1024
 _MOST_UNTRACKED = 1000
+#: How long a git that was ended is waited for: one that hangs in the kernel, on a dead file server, does not end.
+_END_S = 1.0
 
 # No lock is taken, no daemon started, and a clone that lacks objects does not fetch them.
 _GIT = (
@@ -59,7 +62,7 @@ def facts(cwd: Path, program: Path | None = None) -> dict[str, Any]:
     found.update(_status(said) if said else _head(root))
     if url := _remote(_ask(root, "config", "-z", "--get-regexp", r"^remote\..*\.url$")):
         found["remote"] = url
-    if program is not None and (inside := _inside(program, root)):
+    if program is not None and (inside := inside_of(program, root)):
         found["program"] = inside
     return found
 
@@ -137,20 +140,12 @@ def _head(root: Path) -> dict[str, Any]:
 
 
 def _remote(said: bytes) -> str:
-    """The address of `origin`, else of the first remote there is."""
     urls: dict[str, str] = {}
     for entry in said.split(b"\0"):
-        key, _, url = clean(os.fsdecode(entry)).partition("\n")
+        key, _, url = os.fsdecode(entry).partition("\n")
         if url:
-            urls.setdefault(key, url)
-    return without_credentials(urls.get("remote.origin.url") or next(iter(urls.values()), ""))
-
-
-def _inside(program: Path, root: Path) -> str:
-    try:
-        return clean(program.resolve().relative_to(root.resolve()).as_posix())
-    except (ValueError, OSError, RuntimeError):
-        return ""
+            urls.setdefault(key.removeprefix("remote.").removesuffix(".url"), url)
+    return remote_of(urls)
 
 
 def _ask(cwd: Path, *arguments: str) -> bytes:
@@ -181,18 +176,22 @@ def _run(cwd: Path, *arguments: str, most: int, timeout_s: float) -> bytes:
 def _started(cwd: Path, *arguments: str) -> Iterator[Popen[bytes]]:
     """git at work; it is ended with the block."""
     with unforked():
-        from subprocess import DEVNULL, PIPE, Popen
+        from subprocess import DEVNULL, PIPE, Popen, TimeoutExpired
 
     # A session of its own has no terminal that git or its helpers could ask for a password.
     process = Popen(
         [*_GIT, *arguments], cwd=cwd, stdin=DEVNULL, stdout=PIPE, stderr=DEVNULL, bufsize=0, start_new_session=True
     )
-    with process:
-        try:
-            yield process
-        finally:
-            if process.poll() is None:
-                process.kill()
+    assert process.stdout is not None
+    try:
+        yield process
+    finally:
+        process.stdout.close()
+        if process.poll() is None:
+            with suppress(ProcessLookupError, PermissionError):
+                os.killpg(process.pid, signal.SIGKILL)
+            with suppress(TimeoutExpired):
+                process.wait(_END_S)
 
 
 def _read(pipe: IO[bytes], most: int, deadline: float) -> bytes:

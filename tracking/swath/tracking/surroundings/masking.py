@@ -28,6 +28,11 @@ _WORD = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+")
 _NAME = re.compile(r"""(?<![\w.\-])([\w.\-]++)["']?\s*+[:=]\s*+""")
 _VALUE = re.compile(r""""[^"]*"|'[^']*'|[^\s"',;&}\]]+""")
 _USERINFO = re.compile(r"(?<=://)[^/?#\s@]*(?:@[^/?#\s@]*)*@")
+#: Not every password in an address is written as addresses want it: behind `user:` what is no port, up to an `@`.
+#: Its length is bounded, or a long argument would take forever.
+_ODD_USERINFO = re.compile(r"(?<=://)(?!\[)[^/?#\s@:]{0,256}+:(?!\d+(?:[/?#\s]|$))[^\s@]{0,256}+@(?=[\w.\-\[])")
+#: What signs an address lets everybody in who has it.
+_SIGNATURE = re.compile(r"(?i)(?<=[?&;])((?:x-(?:amz|goog)-)?(?:signature|sig|credential|security-token)=)[^&#\s\"']+")
 _AUTHORIZATION = re.compile(
     r"""(?i)\b(authorization\W{1,4}\w+(?=[ \t]+\S)|(?:bearer|basic)(?=[ \t]+\S{16}))[ \t]+[^\s"',;]+"""
 )
@@ -50,7 +55,8 @@ def is_secret(name: str) -> bool:
 
 def masked(text: str) -> str:
     """`text` with the secrets inside it masked: `password=x`, `{"token": "x"}`, `https://user:x@host`, `sk-...`."""
-    text = _USERINFO.sub(f"{MASK}@", text)
+    text = _ODD_USERINFO.sub(f"{MASK}@", _USERINFO.sub(f"{MASK}@", text))
+    text = _SIGNATURE.sub(rf"\1{MASK}", text)
     text = _AUTHORIZATION.sub(rf"\1 {MASK}", text)
     return _FORMS.sub(MASK, _without_named(text))
 
