@@ -54,7 +54,7 @@ def run(
         observer = observer_for(workspace, sweep_id, quiet=quiet, plain=crew.in_this_process)
         ran = run_sweep(workspace, sweep_id, crew.fleet, observer)
         workspace.catch_up(sweep_id)
-        result = Result(workspace.show(sweep_id), workspace.trials(sweep_id))
+        result = Result(workspace.show(sweep_id), workspace.trials(sweep_id), workspace.spec(sweep_id).metrics)
     if ran.broken is not None:
         raise SwathError(ran.broken, f"mend it, then: sweep retry {sweep_id} && sweep run --resume {sweep_id}")
     return result
@@ -110,7 +110,7 @@ def agent(
         finally:
             restore()
         workspace.catch_up(full)
-        result = Result(workspace.show(full), workspace.trials(full))
+        result = Result(workspace.show(full), workspace.trials(full), workspace.spec(full).metrics)
     if report.broken:
         raise SwathError(report.reason, f"mend it, then requeue the failed trials: sweep retry {full}")
     return result

@@ -25,7 +25,7 @@ from swath.agents.protocol import (
     Verdict,
     Wait,
 )
-from swath.sweeps import endings, intake, ledger, losses
+from swath.sweeps import budgets, endings, intake, ledger, losses, targets
 from swath.sweeps.ledger import TrialRow
 from swath.sweeps.plan import Plan
 from swath.sweeps.states import ENDED, SweepState, TrialState, check_trial_move
@@ -69,6 +69,7 @@ class Controller:
         self._lease_s = lease_s
         self._lock = threading.RLock()
         self._plan: Plan | None = None
+        self._planned = ""
         self._last: Step | None = None
         self._blobs = Blobs(layout.blobs_root(root))
         self._joined: set[str] = set()
@@ -100,9 +101,7 @@ class Controller:
             ledger.see_agent(step.connection, lease.agent_id, step.now)
             if trial.reports > before.reports:
                 step.event("trial.reported", trial.run_id, reports=trial.reports, latest=trial.latest)
-            if trial.verdict != before.verdict:
-                step.event("trial.decided", trial.run_id, action=trial.verdict, reason=trial.verdict_reason)
-            return msgspec.convert({"action": trial.verdict, "reason": trial.verdict_reason}, Verdict)
+            return msgspec.convert({"action": _asked_of(trial), "reason": trial.verdict_reason}, Verdict)
 
     def finish(
         self, lease: Lease, outcome: Outcome, chunks: Sequence[Chunk], request: str | None = None
@@ -141,10 +140,11 @@ class Controller:
         with self._lock:
             last, self._last = self._last, None  # forgotten when this step fails
             with change(self._database, self.sweep_id, self._clock.now(), self._root, last) as step:
-                if self._plan is None:
-                    self._plan = Plan.load(step.sweep, self._root)
+                if self._plan is None or self._planned != step.sweep.spec:
+                    self._plan, self._planned = Plan.load(step.sweep, self._root), step.sweep.spec
                 step.plan = self._plan
-                yield step
+                with _kept_up(step):
+                    yield step
             self._last = step
 
     # Handing out.
@@ -166,36 +166,43 @@ class Controller:
             case SweepState.PAUSED:
                 ledger.see_agent(step.connection, agent_id, step.now)
                 return Wait(PAUSED_WAIT_S, "the sweep is paused")
-        wanted = found[0] if found else self._make(step)
+        wanted = found[0] if found else self._promoted(step) or self._make(step)
         if wanted is not None:
             return self._lease(step, wanted, agent_id, request)
-        return self._nothing_left(step, agent_id)
+        return self._nothing_left(step, agent_id, request)
 
-    def _nothing_left(self, step: Step, agent_id: str) -> Offer:
+    def _nothing_left(self, step: Step, agent_id: str, request: str) -> Offer:
         """Every trial is handed out: the sweep is over, or what still runs may come back."""
         if endings.finish_if_done(step):
             return Over(step.sweep.reason)
+        if not ledger.count_live(step.connection, self.sweep_id)[0] and (last := endings.next_promotion(step, True)):
+            return self._lease(step, endings.promote(step, last), agent_id, request)
         ledger.see_agent(step.connection, agent_id, step.now)
         came_back = losses.reap_dead(step)
         return Wait(0.0 if came_back else WAIT_S, "every trial is handed out; one whose agent dies would come back")
+
+    def _promoted(self, step: Step) -> TrialRow | None:
+        """A paused trial that has earned to go on; None where a new trial is the better use of the slot."""
+        promotion = endings.next_promotion(step)
+        return None if promotion is None else endings.promote(step, promotion)
 
     def _make(self, step: Step) -> TrialRow | None:
         """A new trial, not yet stored; None when the sweep makes no more."""
         sweep = step.sweep
         if sweep.state is SweepState.FINISHING or (sweep.total is not None and sweep.made >= sweep.total):
             return None
-        if reached := intake.target_reached(step):
+        if reached := targets.reached(step) or budgets.used_up(step):
             step.move(SweepState.FINISHING, reached)
             return None
-        number = sweep.made + 1
-        suggestion = step.plan.suggest(step.connection, sweep, number)
-        if suggestion is None:
+        number, made = sweep.made + 1, step.plan.make(step.connection, sweep)
+        if made is None:
             step.change(total=sweep.made)
             return None
         return TrialRow(
             run_id=f"{self.sweep_id}-{number}", sweep_id=self.sweep_id, number=number, name=f"{sweep.name}-{number}",
-            state=TrialState.QUEUED, reason="", suggested=suggestion.reason, config=suggestion.config,
-            point=step.plan.point_of(suggestion), version=sweep.version, created=step.now,
+            state=TrialState.QUEUED, reason="", suggested=made.suggestion.reason,
+            config=made.suggestion.config, point=made.point, setup=made.setup, repeat=made.repeat,
+            version=sweep.version, created=step.now,
         )  # fmt: skip
 
     def _lease(self, step: Step, trial: TrialRow, agent_id: str, request: str) -> Assignment:
@@ -254,6 +261,24 @@ class Controller:
             started=agent.started, kind=agent.kind, state="active", seen=step.now,
         )  # fmt: skip
         step.event("agent.joined", agent.id, name=name, host=agent.host, pid=agent.pid)
+
+
+@contextmanager
+def _kept_up(step: Step) -> Iterator[None]:
+    """Hold the stopper's view of the trials at what the store says, whether or not the step comes to be stored."""
+    try:
+        for cache in step.plan.caches:
+            cache.follow(step.connection, step.sweep, step.foreign)
+        yield
+    except BaseException:
+        for cache in step.plan.caches:
+            cache.forget_all()
+        raise
+
+
+def _asked_of(trial: TrialRow) -> str:
+    """What an agent is told: whether a trial that has to stop will go on some day is no business of its."""
+    return "stop" if trial.verdict in ("pause", "exploit") else trial.verdict
 
 
 def _assignment(trial: TrialRow) -> Assignment:

@@ -86,8 +86,7 @@ def _local_launcher(workspace: Workspace, sweep_id: str, agents: int, executor: 
     check_executor(executor)
     argv = [sys.executable, "-P", "-m", "swath.sweeps", "agent", sweep_id, "--quiet"]
     argv += ["--executor", executor] if executor else []
-    env = inherited() | {"SWATH_DIR": str(workspace.root)}
-    env.pop("SWATH_URL", None)
+    env = inherited() | {"SWATH_DIR": str(workspace.root), "SWATH_URL": ""}  # empty: nor the server of `sweep login`
     return LocalLauncher(
         argv, agents, on_line=_log_of(workspace, sweep_id), env=env, progress=_progress(workspace, sweep_id)
     )
@@ -101,7 +100,7 @@ def _ray_fleet(workspace: Workspace, sweep_id: str, asked: SpecResources, wanted
 
     token = secrets.token_urlsafe(24)
     host = advertise_host(wanted.address)
-    app = create_app(token, workspace.routes())
+    app = create_app(token, workspace.routes(), alerts=workspace.alerts())
     server = ServerThread(app, "127.0.0.1" if wanted.address is None else "0.0.0.0")
     server.start()
     settings = ActorSettings(server.url_at(host), token, sweep_id, wanted.executor, os.getcwd())

@@ -5,11 +5,15 @@ from __future__ import annotations
 import msgspec
 
 from swath.agents.protocol import Outcome
-from swath.sweeps import ledger, reports, settling
+from swath.sweeps import exploiting, ledger, reports, settling, targets
 from swath.sweeps.ledger import TrialRow
+from swath.sweeps.repeating import Repeating
 from swath.sweeps.settling import Settlement
 from swath.sweeps.states import SweepState, TrialState
 from swath.sweeps.step import Step
+from swath.sweeps.stopping import Promotion
+from swath.sweeps.values import better, finite
+from swath.tracking.apply.fold import lookup
 from swath.tracking.store import RunRow, runs
 
 replace = msgspec.structs.replace
@@ -28,13 +32,18 @@ def end(step: Step, trial: TrialRow, run: RunRow, outcome: Outcome) -> None:
     trial = replace(trial, exit_code=outcome.exit_code, error=outcome.error, retries=trial.retries + settled.retried)
     if settled.state is TrialState.QUEUED:
         requeue(step, trial, run, settled.reason)
+    elif settled.state is TrialState.PAUSED:
+        pause(step, trial, run, settled.reason)
     else:
         close(step, trial, run, settled, outcome.ending)
 
 
 def close(step: Step, trial: TrialRow, run: RunRow | None, settled: Settlement, ending: str) -> None:
     """Put a trial into a final state."""
-    trial = step.move_trial(trial, settled.state, settled.reason, expires=None, ended=step.now)
+    trial = step.move_trial(
+        trial, settled.state, settled.reason, expires=None, ended=step.now, busy=step.busy(trial),
+        objectives=_objectives(step, run),
+    )  # fmt: skip
     step.event(
         "trial.ended", trial.run_id, name=trial.name, state=str(trial.state), reason=trial.reason, value=trial.best,
         ending=ending, error=trial.error[-_ERROR_TAIL:],
@@ -42,16 +51,32 @@ def close(step: Step, trial: TrialRow, run: RunRow | None, settled: Settlement, 
     if run is not None:
         _close_run(step, trial, run)
         _note_best(step, trial)
+        targets.note(step, trial)
         _warn_if_silent(step, trial, run)
     finish_if_done(step)
 
 
+def _objectives(step: Step, run: RunRow | None) -> tuple[float | None, ...]:
+    """The result in each metric where there are several: what the run's summary holds; None where that is no number."""
+    if not step.plan.spec.metrics or run is None:
+        return ()
+    values = (lookup(run.summary, metric.name) for metric in step.plan.spec.metrics)
+    return tuple(float(value) if finite(value) else None for value in values)
+
+
 def requeue(step: Step, trial: TrialRow, run: RunRow | None, reason: str) -> None:
-    """Send a trial back to the queue under the same run id, to start over."""
+    """Send a trial back to the queue under the same run id, to start over (from its checkpoint, where it has one)."""
+    if trial.verdict == "exploit" and (donor := ledger.get_trial(step.connection, f"{step.sweep.id}-{trial.donor}")):
+        exploiting.exploit(step, trial, run, donor)
+        finish_if_done(step)
+        return
     ledger.delete_rungs(step.connection, trial)
+    if step.plan.standings is not None:
+        step.plan.standings.forget(trial)
     trial = step.move_trial(
         trial, TrialState.QUEUED, reason, expires=None, ended=None, reports=0, latest=None,
-        best=None, verdict="continue", verdict_reason="",
+        value_sum=0.0, unusable=0, asked=0, best=None, verdict="continue", verdict_reason="", donor=None,
+        busy=step.busy(trial),
     )  # fmt: skip
     if run is not None:
         runs.update(step.connection, replace(run, state="queued", ended=None))
@@ -59,6 +84,35 @@ def requeue(step: Step, trial: TrialRow, run: RunRow | None, reason: str) -> Non
         _forget_best(step)
     step.event("trial.requeued", trial.run_id, name=trial.name, reason=reason, error=trial.error[-_ERROR_TAIL:])
     finish_if_done(step)
+
+
+def pause(step: Step, trial: TrialRow, run: RunRow | None, reason: str) -> None:
+    """Put a trial aside at its rung; it keeps its place among the others there."""
+    trial = step.move_trial(trial, TrialState.PAUSED, reason, expires=None, busy=step.busy(trial))
+    step.event("trial.paused", trial.run_id, name=trial.name, reason=reason)
+    if run is not None:
+        runs.update(step.connection, replace(run, state="paused"))
+    finish_if_done(step)
+
+
+def next_promotion(step: Step, last: bool = False) -> Promotion | None:
+    """Which paused trial goes on now; `last`: there is nothing else to do any more."""
+    stopper, standings = step.plan.stopper, step.plan.standings
+    if stopper is None or standings is None or step.sweep.state is SweepState.FINISHING:
+        return None
+    standings.follow(step.connection, step.sweep, step.foreign)
+    return stopper.promote(standings.book, last) if standings.book.parked else None
+
+
+def promote(step: Step, promotion: Promotion) -> TrialRow:
+    """Put a paused trial back into the queue, to go on from its checkpoint; what it reported before stays with it."""
+    trial = ledger.get_trial(step.connection, f"{step.sweep.id}-{promotion.number}")
+    assert trial is not None
+    step.event("trial.promoted", trial.run_id, name=trial.name, reason=promotion.reason)
+    return step.move_trial(
+        trial, TrialState.QUEUED, promotion.reason, reports=0, latest=None, value_sum=0.0, unusable=0,
+        verdict="continue", verdict_reason="",
+    )  # fmt: skip
 
 
 def finish_if_done(step: Step) -> bool:
@@ -73,12 +127,16 @@ def finish_if_done(step: Step) -> bool:
     exhausted = sweep.total is not None and sweep.made >= sweep.total
     if sweep.state is SweepState.PAUSED or not (exhausted or finishing):
         return False
-    running, queued = ledger.count_live(step.connection, sweep.id)
+    running, queued, paused = ledger.count_live(step.connection, sweep.id)
     if running or (queued and not (finishing and _is_alone(step))):
+        return False
+    if paused and not finishing and not queued and next_promotion(step, last=True) is not None:
         return False
     step.move(SweepState.FINISHED, sweep.reason if finishing else f"all {sweep.made} trials were run")
     if queued:
         drop_queued(step, "the sweep ended before it could run again")
+    if paused:
+        drop_paused(step, "the sweep ended, and others were better at its rung")
     return True
 
 
@@ -93,6 +151,13 @@ def drop_queued(step: Step, reason: str) -> None:
         close(step, trial, runs.get(step.connection, trial.run_id), settled, "killed")
 
 
+def drop_paused(step: Step, reason: str) -> None:
+    """Close every paused trial as stopped at its rung."""
+    for trial in ledger.trials_in(step.connection, step.sweep.id, TrialState.PAUSED):
+        settled = Settlement(TrialState.STOPPED, f"{trial.reason}; {reason}")
+        close(step, trial, runs.get(step.connection, trial.run_id), settled, "stopped")
+
+
 def _close_run(step: Step, trial: TrialRow, run: RunRow) -> None:
     if run.ended is not None and trial.error in ("", run.error):
         return
@@ -105,16 +170,41 @@ def _close_run(step: Step, trial: TrialRow, run: RunRow) -> None:
 
 
 def _note_best(step: Step, trial: TrialRow) -> None:
-    metric = step.plan.spec.metric
-    if metric is None or trial.best is None or not reports.better(metric.goal, trial.best, step.sweep.best_value):
+    metric, repeating = step.plan.spec.metric, step.plan.repeating
+    if repeating is not None:
+        _note_best_setup(step, repeating, trial)
         return
-    step.change(best_value=trial.best, best_run=trial.run_id)
+    if metric is None or trial.best is None or not better(metric.goal, trial.best, step.sweep.best_value):
+        if trial.state in (TrialState.FINISHED, TrialState.STOPPED):
+            step.change(stale=step.sweep.stale + 1)
+        return
+    step.change(best_value=trial.best, best_run=trial.run_id, stale=0)
     step.event("sweep.best", step.sweep.id, run=trial.run_id, name=trial.name, value=trial.best, metric=metric.name)
+
+
+def _note_best_setup(step: Step, repeating: Repeating, trial: TrialRow) -> None:
+    """With repeats the best is the setup that is best over all of its runs; its first run stands for it."""
+    setup, best = repeating.setup_of(trial), repeating.best()
+    if reason := repeating.given_up(setup):
+        step.event("setup.given_up", trial.run_id, name=trial.name, setup=setup.number, reason=reason)
+    if best is not None and best.trials[0].run_id != step.sweep.best_run:
+        value = repeating.value(best)
+        step.change(best_value=value, best_run=best.trials[0].run_id, stale=0)
+        metric = step.plan.spec.metric.name if step.plan.spec.metric else ""
+        first = best.trials[0]
+        step.event("sweep.best", step.sweep.id, run=first.run_id, name=first.name, value=value, metric=metric)
+    elif not setup.waits:
+        step.change(stale=step.sweep.stale + 1)
 
 
 def _forget_best(step: Step) -> None:
     """The best trial starts over: the best of the others counts until it does better again."""
-    metric = step.plan.spec.metric
+    metric, repeating = step.plan.spec.metric, step.plan.repeating
+    if repeating is not None:
+        setup = repeating.best()
+        value, run_id = (repeating.value(setup), setup.trials[0].run_id) if setup else (None, None)
+        step.change(best_value=value, best_run=run_id)
+        return
     best = ledger.best_trial(step.connection, step.sweep.id, metric is None or metric.goal == "minimize")
     step.change(best_value=best.best if best else None, best_run=best.run_id if best else None)
 

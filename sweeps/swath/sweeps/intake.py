@@ -9,12 +9,13 @@ from pathlib import Path
 import msgspec
 
 from swath.agents.protocol import Chunk
-from swath.sweeps import ledger, reports
+from swath.sweeps import reports, targets
 from swath.sweeps.ledger import TrialRow
-from swath.sweeps.states import SweepState, TrialState
+from swath.sweeps.states import TrialState
 from swath.sweeps.step import Step
 from swath.tracking import layout
 from swath.tracking.apply.fold import applied_to, fold, restarted
+from swath.tracking.apply.notices import notices
 from swath.tracking.runlog import records
 from swath.tracking.runlog.frames import HEADER_SIZE
 from swath.tracking.runlog.logfile import read_intact
@@ -78,6 +79,8 @@ def _fold(
         applied = fold(run, chunk.segment, start, data, final, folder)
         run = applied.run
         rows += applied.rows
+        for notice in notices(step.sweep.id, trial.run_id, applied.alerts):
+            step.event(notice.kind, notice.subject, **notice.payload)
     return run, rows
 
 
@@ -88,40 +91,14 @@ def _note_metrics(step: Step, rows: list[records.Row]) -> None:
 
 
 def _count(step: Step, trial: TrialRow, rows: list[records.Row]) -> TrialRow:
-    metric, stopper = step.plan.spec.metric, step.plan.stopper
+    metric = step.plan.spec.metric
     if metric is None:
         return trial
-    reported = reports.take(step.connection, trial, rows, metric, stopper)
+    reported = reports.take(step, trial, rows, metric)
     for fault in reported.faults:
         step.warn(f"value:{fault.kind}", f"{trial.name}: {fault.message}")
-    if reported.trial.reports == trial.reports:
+    before, trial = trial, reported.trial
+    if trial is before:
         return trial
-    trial = reported.trial
-    _check_target(step, trial)
-    if stopper is not None and trial.state is TrialState.RUNNING:
-        trial = reports.judge(step.connection, trial, metric.goal, stopper)
-    return trial
-
-
-def _check_target(step: Step, trial: TrialRow) -> None:
-    reached = _reaches_target(step, trial)
-    if reached and step.sweep.state is SweepState.RUNNING:
-        step.move(SweepState.FINISHING, reached)
-
-
-def target_reached(step: Step) -> str:
-    """A sentence about the trial that reached `metric.target`; "" where none has, or there is no target."""
-    metric = step.plan.spec.metric
-    if metric is None or metric.target is None:
-        return ""
-    best = ledger.best_trial(step.connection, step.sweep.id, metric.goal == "minimize")
-    return _reaches_target(step, best) if best else ""
-
-
-def _reaches_target(step: Step, trial: TrialRow) -> str:
-    metric = step.plan.spec.metric
-    if metric is None or metric.target is None or trial.best is None:
-        return ""
-    if reports.better(metric.goal, metric.target, trial.best):
-        return ""
-    return f"{trial.name} reached the target: {metric.name} {trial.best:g} (target {metric.target:g})"
+    targets.note(step, trial)
+    return reports.judge(step, trial, before) if trial.state is TrialState.RUNNING else trial

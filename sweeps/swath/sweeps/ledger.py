@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import msgspec
 import sqlalchemy as sa
 
 from swath.sweeps.states import SweepState, TrialState
+from swath.sweeps.stopping.book import Mark
 from swath.sweeps.tables import agents, rungs, sweeps, trials
 from swath.tracking.store.jsontext import from_json, to_json
 from swath.tracking.store.statement import Statement, insert_into, update_by
@@ -27,6 +28,8 @@ class SweepRow(msgspec.Struct, frozen=True):
     seed: int
     total: int | None
     made: int
+    edits: int
+    stale: int
     version: int
     best_value: float | None
     best_run: str | None
@@ -49,6 +52,8 @@ class TrialRow(msgspec.Struct, frozen=True):
     suggested: str
     config: dict[str, Any]
     point: str
+    setup: int
+    repeat: int
     version: int
     attempt: int = 0
     agent_id: str = ""
@@ -59,10 +64,16 @@ class TrialRow(msgspec.Struct, frozen=True):
     retries: int = 0
     losses: int = 0
     reports: int = 0
+    value_sum: float = 0.0
+    unusable: int = 0
+    asked: int = 0
     latest: float | None = None
     best: float | None = None
+    objectives: tuple[float | None, ...] = ()
+    busy: float = 0.0
     verdict: str = "continue"
     verdict_reason: str = ""
+    donor: int | None = None
     created: float = 0.0
     started: float | None = None
     ended: float | None = None
@@ -76,8 +87,9 @@ _TRIAL_COLUMNS = [column.name for column in trials.columns]
 _SWEEP_STATE = _SWEEP_COLUMNS.index("state")
 _SWEEP_LISTS = (_SWEEP_COLUMNS.index("metrics_seen"), _SWEEP_COLUMNS.index("warned"))
 _TRIAL_STATE, _TRIAL_CONFIG = _TRIAL_COLUMNS.index("state"), _TRIAL_COLUMNS.index("config")
+_TRIAL_OBJECTIVES = _TRIAL_COLUMNS.index("objectives")
 _FIXED = {"id", "name", "spec", "origin", "cwd", "seed", "created"}
-_FIXED |= {"run_id", "sweep_id", "number", "config", "point", "suggested"}
+_FIXED |= {"run_id", "sweep_id", "number", "config", "point", "suggested", "setup", "repeat"}
 _SWEEP_CHANGES = [name for name in _SWEEP_COLUMNS if name not in _FIXED]
 _TRIAL_CHANGES = [name for name in _TRIAL_COLUMNS if name not in _FIXED]
 _P = sa.bindparam
@@ -89,9 +101,11 @@ _update_sweep = update_by(sweeps, "id", *_SWEEP_CHANGES)
 _insert_trial = insert_into(trials)
 _the_trial = sa.and_(trials.c.sweep_id == _P("sweep_id_"), trials.c.number == _P("number_"))
 _update_trial = Statement(sa.update(trials).where(_the_trial).values({name: _P(name) for name in _TRIAL_CHANGES}))
+_update_config = Statement(sa.update(trials).where(_the_trial).values(config=_P("config")))
 _select_trial = Statement(sa.select(trials).where(_the_trial))
 _of_sweep = trials.c.sweep_id == _P("sweep_id")
 _alive = sa.and_(_of_sweep, trials.c.ended.is_(None))
+_PAUSED: sa.ColumnElement[str] = sa.literal_column("'paused'")
 _RUNNING: sa.ColumnElement[str] = sa.literal_column("'running'")
 _QUEUED: sa.ColumnElement[str] = sa.literal_column("'queued'")
 _is_expired = sa.and_(trials.c.state == _RUNNING, trials.c.expires < _P("now"))
@@ -105,17 +119,19 @@ _select_candidates = Statement(
 _select_expired = Statement(sa.select(trials).where(_alive, _is_expired))
 _count_live = Statement(
     sa.select(trials.c.state, sa.func.count())
-    .where(_alive, trials.c.state.in_([_RUNNING, _QUEUED]))
+    .where(_alive, trials.c.state.in_([_RUNNING, _QUEUED, _PAUSED]))
     .group_by(trials.c.state)
 )
 _select_changed = Statement(
     sa.select(trials).where(_of_sweep, trials.c.version > _P("version")).order_by(trials.c.version, trials.c.number)
 )
 _insert_rung = insert_into(rungs)
-_delete_rungs = Statement(sa.delete(rungs).where(rungs.c.sweep_id == _P("sweep_id"), rungs.c.run_id == _P("run_id")))
-_select_rungs = Statement(
-    sa.select(rungs.c.run_id, rungs.c.value).where(rungs.c.sweep_id == _P("sweep_id"), rungs.c.band == _P("band"))
-)
+_of_trial = sa.and_(rungs.c.sweep_id == _P("sweep_id"), rungs.c.number == _P("number"))
+_delete_rung = Statement(sa.delete(rungs).where(_of_trial, rungs.c.band == _P("band")))
+_delete_rungs = Statement(sa.delete(rungs).where(_of_trial))
+_marks = (rungs.c.number, rungs.c.band, rungs.c.value, rungs.c.best, rungs.c.mean)
+_select_rungs_of_trial = Statement(sa.select(*_marks).where(_of_trial))
+_select_rungs = Statement(sa.select(*_marks).where(rungs.c.sweep_id == _P("sweep_id")))
 _any_agent = Statement(
     sa.select(agents.c.id)
     .where(
@@ -136,6 +152,11 @@ def insert_sweep(connection: sa.Connection, row: SweepRow) -> None:
 def update_sweep(connection: sa.Connection, row: SweepRow) -> None:
     """Store what has changed of a sweep."""
     _update_sweep(connection, id_=row.id, **_sweep_columns(row, _SWEEP_CHANGES))
+
+
+def update_spec(connection: sa.Connection, sweep_id: str, spec: str) -> None:
+    """Store another spec of a sweep."""
+    connection.execute(sa.update(sweeps).where(sweeps.c.id == sweep_id).values(spec=spec))
 
 
 def get_sweep(connection: sa.Connection, sweep_id: str) -> SweepRow | None:
@@ -163,6 +184,11 @@ def insert_trial(connection: sa.Connection, row: TrialRow) -> None:
 def update_trial(connection: sa.Connection, row: TrialRow) -> None:
     """Store what has changed of a trial."""
     _update_trial(connection, sweep_id_=row.sweep_id, number_=row.number, **_trial_columns(row, _TRIAL_CHANGES))
+
+
+def update_config(connection: sa.Connection, row: TrialRow) -> None:
+    """Store another config of a trial, which else never changes."""
+    _update_config(connection, sweep_id_=row.sweep_id, number_=row.number, config=to_json(row.config))
 
 
 def get_trial(connection: sa.Connection, run_id: str) -> TrialRow | None:
@@ -200,10 +226,10 @@ def expired(connection: sa.Connection, sweep_id: str, now: float) -> list[TrialR
     return [_trial(row) for row in _select_expired(connection, sweep_id=sweep_id, now=now).fetchall()]
 
 
-def count_live(connection: sa.Connection, sweep_id: str) -> tuple[int, int]:
-    """How many trials are running and how many queued."""
+def count_live(connection: sa.Connection, sweep_id: str) -> tuple[int, int, int]:
+    """How many trials are running, how many queued and how many paused."""
     counts: dict[str, int] = {row[0]: row[1] for row in _count_live(connection, sweep_id=sweep_id).fetchall()}
-    return counts.get("running", 0), counts.get("queued", 0)
+    return counts.get("running", 0), counts.get("queued", 0), counts.get("paused", 0)
 
 
 def count_states(connection: sa.Connection, sweep_id: str) -> dict[str, int]:
@@ -239,19 +265,32 @@ def best_trial(connection: sa.Connection, sweep_id: str, minimize: bool) -> Tria
     return _trial(row) if row else None
 
 
-def insert_rung(connection: sa.Connection, trial: TrialRow, band: int, value: float, best: float) -> None:
-    """Note what a trial had when it reached `band`."""
-    _insert_rung(connection, sweep_id=trial.sweep_id, band=band, run_id=trial.run_id, value=value, best=best)
+def seconds_used(connection: sa.Connection, sweep_id: str, now: float) -> float:
+    """How long the attempts of all trials took, up to `now`."""
+    running = sa.case((trials.c.state == _RUNNING, now - trials.c.started), else_=0.0)
+    query = sa.select(sa.func.sum(trials.c.busy + running)).where(trials.c.sweep_id == sweep_id)
+    return float(connection.execute(query).scalar() or 0.0)
+
+
+def put_rung(connection: sa.Connection, trial: TrialRow, band: int, mark: Mark) -> None:
+    """Note what a trial had after `band` reports; what an earlier attempt had there is forgotten."""
+    if trial.attempt > 1:
+        _delete_rung(connection, sweep_id=trial.sweep_id, number=trial.number, band=band)
+    _insert_rung(connection, sweep_id=trial.sweep_id, number=trial.number, band=band, **mark._asdict())
 
 
 def delete_rungs(connection: sa.Connection, trial: TrialRow) -> None:
     """Forget a trial's rungs: it starts over."""
-    _delete_rungs(connection, sweep_id=trial.sweep_id, run_id=trial.run_id)
+    _delete_rungs(connection, sweep_id=trial.sweep_id, number=trial.number)
 
 
-def rung_values(connection: sa.Connection, sweep_id: str, band: int) -> dict[str, float]:
-    """The value of every trial that reached `band`, by run id."""
-    return {row[0]: row[1] for row in _select_rungs(connection, sweep_id=sweep_id, band=band).fetchall()}
+def marks(connection: sa.Connection, sweep_id: str, number: int | None = None) -> Iterator[tuple[int, int, Mark]]:
+    """Trial number, band and mark of every rung of a sweep, or of one trial of it."""
+    if number is None:
+        found = _select_rungs(connection, sweep_id=sweep_id)
+    else:
+        found = _select_rungs_of_trial(connection, sweep_id=sweep_id, number=number)
+    return ((row[0], row[1], Mark(*row[2:])) for row in found.fetchall())
 
 
 def insert_agent(connection: sa.Connection, **values: Any) -> None:
@@ -291,13 +330,14 @@ def _sweep_columns(row: SweepRow, names: Sequence[str]) -> dict[str, Any]:
     return columns | lists | {"state": row.state.value}
 
 
-def _to_text(items: tuple[str, ...]) -> str:
+def _to_text(items: tuple[Any, ...]) -> str:
     return to_json(items) if items else "[]"
 
 
 def _trial_columns(row: TrialRow, names: Sequence[str]) -> dict[str, Any]:
     columns = {name: getattr(row, name) for name in names}
     columns["state"] = row.state.value
+    columns["objectives"] = _to_text(row.objectives)
     return columns
 
 
@@ -313,4 +353,5 @@ def _trial(row: Sequence[Any]) -> TrialRow:
     values = list(row)
     values[_TRIAL_STATE] = TrialState(values[_TRIAL_STATE])
     values[_TRIAL_CONFIG] = from_json(values[_TRIAL_CONFIG])
+    values[_TRIAL_OBJECTIVES] = tuple(from_json(values[_TRIAL_OBJECTIVES])) if values[_TRIAL_OBJECTIVES] != "[]" else ()
     return TrialRow(*values)

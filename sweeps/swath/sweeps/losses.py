@@ -62,8 +62,8 @@ def take_back(step: Step, trial: TrialRow, why: str, orderly: bool = False) -> N
     reap_orphan(folder, trial.attempt)
     trial, run = msgspec.structs.replace(taken.trial, losses=trial.losses + (not orderly)), taken.run
     if trial.verdict != "continue":
-        state = TrialState.STOPPED if trial.verdict == "stop" else TrialState.KILLED
-        settled = Settlement(state, trial.verdict_reason)
+        states = {"stop": TrialState.STOPPED, "pause": TrialState.PAUSED, "exploit": TrialState.QUEUED}
+        settled = Settlement(states.get(trial.verdict, TrialState.KILLED), trial.verdict_reason)
     elif run.state == "finished":
         trial = msgspec.structs.replace(trial, exit_code=0)
         settled = Settlement(TrialState.FINISHED, f"ran to its end; then {why}")
@@ -73,6 +73,8 @@ def take_back(step: Step, trial: TrialRow, why: str, orderly: bool = False) -> N
         settled = settling.lost(trial, step.plan.spec.retry, why)
     if settled.state is TrialState.QUEUED:
         endings.requeue(step, trial, run, settled.reason)
+    elif settled.state is TrialState.PAUSED:
+        endings.pause(step, trial, run, settled.reason)
     else:
         endings.close(
             step, trial, run, settled, "crashed" if settled.state is TrialState.FAILED else str(settled.state)

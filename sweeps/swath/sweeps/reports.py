@@ -2,20 +2,25 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import msgspec
-import sqlalchemy as sa
 
 from swath.sweeps import ledger
 from swath.sweeps.ledger import TrialRow
 from swath.sweeps.spec import Metric
-from swath.sweeps.stopping import Stopper
+from swath.sweeps.step import Step
+from swath.sweeps.stopping import Mark, Stopper, is_due
 from swath.sweeps.stopping.base import Goal
+from swath.sweeps.values import better, finite
 from swath.tracking.apply.fold import lookup
 from swath.tracking.runlog import records
+
+replace = msgspec.structs.replace
+
+_UNUSABLE = frozenset({"nan", "inf", "-inf"})
 
 
 class ValueFault(msgspec.Struct, frozen=True):
@@ -32,54 +37,91 @@ class Reported(msgspec.Struct, frozen=True):
     faults: tuple[ValueFault, ...] = ()
 
 
-def finite(value: Any) -> bool:
-    """Whether a logged value counts as a report: a finite number that is not a bool."""
-    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
+@dataclass
+class Tally:
+    """What a trial has reported in all: how many values, their sum, and the best."""
+
+    count: int = 0
+    total: float = 0.0
+    best: float | None = None
+
+    def add(self, value: float, goal: Goal) -> None:
+        """One more value."""
+        self.count += 1
+        self.total += value
+        if self.best is None or better(goal, value, self.best):
+            self.best = value
 
 
-def better(goal: str, value: float, than: float | None) -> bool:
-    """Whether `value` is better than `than` for `goal`; anything is better than nothing."""
-    return than is None or (value < than if goal == "minimize" else value > than)
+def take(step: Step, trial: TrialRow, rows: Sequence[records.Row], metric: Metric) -> Reported:
+    """Count the metric's finite values in `rows` and note each of the stopper's checkpoints that they reach."""
+    found, faults = _values(rows, metric.name)
+    unusable = trial.unusable + sum(fault.kind in _UNUSABLE for fault in faults)
+    if not found:
+        changed = trial if unusable == trial.unusable else replace(trial, unusable=unusable)
+        return Reported(changed, tuple(faults))
+    tally, standings = Tally(trial.reports, trial.value_sum, trial.best), step.plan.standings
+    for band, mark in marks(found, metric.goal, step.plan.stopper, tally):
+        ledger.put_rung(step.connection, trial, band, mark)
+        if standings is not None:
+            standings.put(trial, band, mark)
+    if standings is not None:
+        standings.extend(trial, found)
+    counted = replace(
+        trial, reports=tally.count, latest=found[-1], best=tally.best, value_sum=tally.total, unusable=unusable
+    )
+    return Reported(counted, tuple(faults))
 
 
-def take(
-    connection: sa.Connection,
-    trial: TrialRow,
-    rows: Sequence[records.Row],
-    metric: Metric,
-    stopper: Stopper | None,
-) -> Reported:
-    """Count the metric's finite values in `rows` and note each rung that they reach."""
-    count, latest, best = trial.reports, trial.latest, trial.best
+def marks(values: Sequence[float], goal: Goal, stopper: Stopper | None, tally: Tally) -> Iterator[tuple[int, Mark]]:
+    """The checkpoints of `stopper` that a trial comes to with `values`, and its mark at each; `tally` is moved on."""
+    for value in values:
+        tally.add(value, goal)
+        for band in stopper.checkpoints(tally.count - 1, tally.count) if stopper is not None else ():
+            yield band, Mark(value, tally.best if tally.best is not None else value, tally.total / tally.count)
+
+
+def values_of(rows: Sequence[records.Row], metric: str) -> list[float]:
+    """The finite values of a metric in `rows`."""
+    return _values(rows, metric)[0]
+
+
+def _values(rows: Sequence[records.Row], metric: str) -> tuple[list[float], list[ValueFault]]:
+    values: list[float] = []
     faults: list[ValueFault] = []
     for row in rows:
-        value = lookup(row.values, metric.name)
+        value = lookup(row.values, metric)
         if value is None:
             continue
-        if not finite(value):
-            faults.append(_fault(metric.name, value))
-            continue
-        count, latest = count + 1, float(value)
-        if best is None or better(metric.goal, latest, best):
-            best = latest
-        for band in stopper.crossed(count - 1, count) if stopper is not None else ():
-            ledger.insert_rung(connection, trial, band, latest, best)
-    if count == trial.reports:
-        return Reported(trial, tuple(faults))
-    return Reported(msgspec.structs.replace(trial, reports=count, latest=latest, best=best), tuple(faults))
+        if finite(value):
+            values.append(float(value))
+        else:
+            faults.append(_fault(metric, value))
+    return values, faults
 
 
-def judge(connection: sa.Connection, trial: TrialRow, goal: Goal, stopper: Stopper) -> TrialRow:
-    """Ask the stopper about a running trial; the trial with its verdict, sticky once it is "stop"."""
-    band = stopper.band_reached(trial.reports)
-    if band is None or trial.verdict != "continue" or trial.best is None:
+def judge(step: Step, trial: TrialRow, before: TrialRow) -> TrialRow:
+    """Ask the stopper about a running trial; the trial with its verdict, which stays once it is not "continue".
+
+    `before` is the trial as it was before its last reports.
+    """
+    stopper, standings = step.plan.stopper, step.plan.standings
+    if stopper is None or standings is None or trial.verdict != "continue":
         return trial
-    peers = ledger.rung_values(connection, trial.sweep_id, band)
-    own = trial.best if stopper.uses_best else peers[trial.run_id]
-    decision = stopper.decide(goal, band, own, list(peers.values()))
+    standing = standings.standing(trial, step.root, stopper.needs_curve)
+    spoilt = stopper.watches_unusable and trial.unusable > before.unusable
+    if not (spoilt or is_due(stopper, standing)):
+        return trial
+    decision = stopper.judge(standing, standings.book)
+    trial = replace(trial, asked=trial.reports)
     if decision.action == "continue":
         return trial
-    return msgspec.structs.replace(trial, verdict="stop", verdict_reason=decision.reason)
+    step.event(
+        "trial.decided", trial.run_id, name=trial.name, action=decision.action, reason=decision.reason,
+        rule=decision.rule, band=decision.band, threshold=decision.threshold, rank=decision.rank, n=decision.n,
+        peers=list(decision.peers), donor=decision.donor,
+    )  # fmt: skip
+    return replace(trial, verdict=decision.action, verdict_reason=decision.reason, donor=decision.donor)
 
 
 def names(values: dict[str, Any], prefix: str = "") -> Iterator[str]:

@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 from swath.agents.executors.function import TrialConfig
 from swath.sweeps.flat import flatten
+from swath.sweeps.fronts import front_of
+from swath.sweeps.spec import Metric
 from swath.sweeps.views import SweepView, TrialView
 from swath.tracking.errors import UsageError
 
@@ -31,10 +33,14 @@ class BestTrial:
 
 @dataclass(frozen=True)
 class Result:
-    """A sweep as it stood when it was over (or interrupted): `trials` in the order of their numbers."""
+    """A sweep as it stood when it was over (or interrupted): `trials` in the order of their numbers.
+
+    `metrics` holds the metrics of a sweep with several, and is empty for a sweep with one.
+    """
 
     view: SweepView
     trials: Sequence[TrialView]
+    metrics: tuple[Metric, ...] = ()
 
     @property
     def id(self) -> str:
@@ -53,7 +59,16 @@ class Result:
 
     @property
     def best(self) -> BestTrial:
-        """The best trial. Raises `UsageError` when there is none: no metric in the spec, or no trial logged it."""
+        """The best trial. Raises `UsageError` when there is none: no metric in the spec, or no trial logged it.
+
+        With several metrics no trial is the best one: see `front`.
+        """
+        if self.metrics:
+            names = ", ".join(metric.name for metric in self.metrics)
+            raise UsageError(
+                f"sweep {self.id} has no one best trial: it has several metrics ({names})",
+                "result.front holds the trials that no other one beats in all of them",
+            )
         best = self.view.best
         if best is None:
             seen = ", ".join(self.view.metrics_seen) or "none"
@@ -64,6 +79,17 @@ class Result:
         summary = next((trial.summary for trial in self.trials if trial.run_id == best.run), {})
         config = TrialConfig.of(best.config)
         return BestTrial(best.run, best.number, best.name, best.metric, best.value, config, dict(summary))
+
+    @property
+    def front(self) -> list[TrialView]:
+        """The Pareto front: the trials that keep all limits and that no other one beats in all metrics at once.
+
+        They stand in the order of the first metric, best first, each with its results in `objectives`; the list is
+        empty while no trial with all results keeps the limits. Raises `UsageError` for a sweep without several metrics.
+        """
+        if not self.metrics:
+            raise UsageError(f"sweep {self.id} does not have several metrics", "result.best is its best trial")
+        return list(front_of(self.trials, self.metrics).best)
 
     def to_pandas(self) -> pandas.DataFrame:
         """One row a trial, with columns `config.x` and `summary.x`. Needs pandas: pip install "swath[pandas]"."""
@@ -77,12 +103,16 @@ class Result:
         counts = ", ".join(f"{count} {state}" for state, count in self.view.trials.items() if count) or "no trials"
         best = self.view.best
         shown = f", best {best.metric}={best.value:.6g} (trial {best.number})" if best else ""
+        if self.metrics:
+            shown = f", {len(self.front)} trials on the front of {', '.join(metric.name for metric in self.metrics)}"
         return f"<Result of sweep {self.id}: {self.state}, {counts}{shown}>"
 
     def _repr_html_(self) -> str:
-        """A small table for notebooks: the best trial's config, and the counts."""
+        """A small table for notebooks: the best trial's config, or the front, and the counts."""
         counts = " · ".join(f"{count} {state}" for state, count in self.view.trials.items() if count)
         head = f"<p><b>{escape(self.view.name)}</b> (sweep {escape(self.id)}) {self.state}: {counts}</p>"
+        if self.metrics:
+            return head + self._front_html()
         best = self.view.best
         if best is None:
             return head
@@ -91,6 +121,16 @@ class Result:
         )
         title = f"{escape(best.metric)} = {best.value:.6g}, trial {best.number} (run {escape(best.run)})"
         return f"{head}<table><caption>best: {title}</caption>{rows}</table>"
+
+    def _front_html(self) -> str:
+        names = "".join(f"<th>{escape(metric.name)}</th>" for metric in self.metrics)
+        rows = "".join(
+            f"<tr><td>{trial.number}</td>{''.join(f'<td>{value:.6g}</td>' for value in trial.objectives)}"
+            f"<td>{escape(' '.join(f'{key}={value}' for key, value in flatten(trial.config).items()))}</td></tr>"
+            for trial in self.front
+        )
+        head = f"<tr><th>trial</th>{names}<th>config</th></tr>"
+        return f"<table><caption>Pareto front</caption>{head}{rows}</table>"
 
 
 def rows_of(trials: Sequence[TrialView]) -> list[dict[str, Any]]:

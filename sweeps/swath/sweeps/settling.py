@@ -28,6 +28,10 @@ def settle(trial: TrialRow, outcome: Outcome, retry: Retry, cancelled: bool) -> 
     (preempted) costs no retry; a crash or a failure costs one where the spec's `retry.on` names it.
     """
     match outcome.ending:
+        case "stopped" if trial.verdict == "pause":
+            return Settlement(TrialState.PAUSED, trial.verdict_reason)
+        case "stopped" if trial.verdict == "exploit":
+            return Settlement(TrialState.QUEUED, trial.verdict_reason)
         case "stopped":
             return Settlement(TrialState.STOPPED, trial.verdict_reason or "stopped on request")
         case "killed" if trial.verdict == "kill" and not cancelled:

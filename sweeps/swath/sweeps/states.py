@@ -8,10 +8,11 @@ from swath.tracking.errors import NotAllowed
 
 
 class TrialState(StrEnum):
-    """Where a trial stands."""
+    """Where a trial stands. `paused`: it gave its slot away at a rung, and goes on if it is among the best there."""
 
     QUEUED = "queued"
     RUNNING = "running"
+    PAUSED = "paused"
     FINISHED = "finished"
     STOPPED = "stopped"
     FAILED = "failed"
@@ -33,7 +34,8 @@ T, S = TrialState, SweepState
 
 TRIAL_MOVES: dict[TrialState, frozenset[TrialState]] = {
     T.QUEUED: frozenset({T.RUNNING, T.KILLED}),
-    T.RUNNING: frozenset({T.FINISHED, T.STOPPED, T.FAILED, T.KILLED, T.QUEUED}),
+    T.RUNNING: frozenset({T.FINISHED, T.STOPPED, T.FAILED, T.KILLED, T.QUEUED, T.PAUSED}),
+    T.PAUSED: frozenset({T.QUEUED, T.STOPPED, T.KILLED}),
     T.FINISHED: frozenset(),
     T.STOPPED: frozenset(),
     T.FAILED: frozenset({T.QUEUED}),

@@ -22,7 +22,8 @@ from swath.tracking.store.runs import Event
 class Step:
     """What one change of a sweep works on. `sweep` is always the present row, also after changes of this very step.
 
-    `trials` holds rows of running trials that are known to be the present ones, by run id.
+    `trials` holds rows of running trials that are known to be the present ones, by run id. `foreign`: others may have
+    changed the sweep since the caller's last step.
     """
 
     def __init__(
@@ -34,6 +35,7 @@ class Step:
         self.root = root
         self.trials = trials
         self.plan: Plan
+        self.foreign = False
         self._events: list[Event] = []
 
     def change(self, **changes: Any) -> None:
@@ -69,10 +71,16 @@ class Step:
         return trial
 
     def _know(self, trial: TrialRow) -> None:
+        self.plan.note(trial)
         if trial.state is TrialState.RUNNING:
             self.trials[trial.run_id] = trial
         else:
             self.trials.pop(trial.run_id, None)
+
+    def busy(self, trial: TrialRow) -> float:
+        """Seconds that the attempts of a trial took, with the one that ends now."""
+        running = trial.state is TrialState.RUNNING and trial.started is not None
+        return trial.busy + (max(0.0, self.now - (trial.started or 0.0)) if running else 0.0)
 
     def event(self, kind: str, subject: str, **payload: Any) -> None:
         """Leave an event."""
@@ -104,5 +112,6 @@ def change(database: Database, sweep_id: str, now: float, root: Path, last: Step
             raise NotFound(f"there is no sweep {sweep_id!r} in {root}", "list the sweeps with: sweep list")
         trials = last.trials if last and not moved else {}
         step = Step(connection, msgspec.structs.replace(sweep, version=sweep.version + 1), now, root, trials)
+        step.foreign = last is None or moved is not None
         yield step
         step.close()

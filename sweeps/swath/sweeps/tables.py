@@ -20,6 +20,9 @@ sweeps = sa.Table(
     sa.Column("total", sa.BigInteger),
     # How many trials were ever made, and a counter that every step of the controller moves on by one.
     sa.Column("made", sa.BigInteger, nullable=False),
+    # How often its spec was changed; how many trials ended since the best result was last bettered.
+    sa.Column("edits", sa.BigInteger, nullable=False),
+    sa.Column("stale", sa.BigInteger, nullable=False),
     sa.Column("version", sa.BigInteger, nullable=False),
     sa.Column("best_value", sa.Float),
     sa.Column("best_run", sa.String),
@@ -43,6 +46,9 @@ trials = sa.Table(
     sa.Column("suggested", sa.Text, nullable=False),
     sa.Column("config", sa.Text, nullable=False),
     sa.Column("point", sa.String, nullable=False),
+    # Which configuration it runs, counted from 1, and the how manieth time, from 0; without repeats: `number` and 0.
+    sa.Column("setup", sa.BigInteger, nullable=False),
+    sa.Column("repeat", sa.BigInteger, nullable=False),
     sa.Column("version", sa.BigInteger, nullable=False),
     # The lease: who may write, until when; `request`: the call that it answered; `closed`: the lease that ended itself.
     sa.Column("attempt", sa.Integer, nullable=False),
@@ -56,10 +62,19 @@ trials = sa.Table(
     sa.Column("losses", sa.Integer, nullable=False),
     # What the present attempt reported of the sweep's metric.
     sa.Column("reports", sa.Integer, nullable=False),
+    # The sum of those values, how many others were NaN or infinite, and at which report the stopper was asked last.
+    sa.Column("value_sum", sa.Float, nullable=False),
+    sa.Column("unusable", sa.Integer, nullable=False),
+    sa.Column("asked", sa.Integer, nullable=False),
     sa.Column("latest", sa.Float),
     sa.Column("best", sa.Float),
+    # The result in each metric, of an ended trial of a sweep with several; seconds that its ended attempts took.
+    sa.Column("objectives", sa.Text, nullable=False),
+    sa.Column("busy", sa.Float, nullable=False),
     sa.Column("verdict", sa.String, nullable=False),
     sa.Column("verdict_reason", sa.Text, nullable=False),
+    # The trial whose checkpoint and config it is to go on from, while it has been told to end for that.
+    sa.Column("donor", sa.BigInteger),
     sa.Column("created", sa.Float, nullable=False),
     sa.Column("started", sa.Float),
     sa.Column("ended", sa.Float),
@@ -83,10 +98,12 @@ rungs = sa.Table(
     "rungs",
     metadata,
     sa.Column("sweep_id", sa.String, primary_key=True),
-    sa.Column("band", sa.BigInteger, primary_key=True),
-    sa.Column("run_id", sa.String, primary_key=True),
+    sa.Column("number", sa.BigInteger, primary_key=True, autoincrement=False),
+    sa.Column("band", sa.BigInteger, primary_key=True, autoincrement=False),
+    # What trial `number` had after `band` reports: its value, its best one and the mean up to there.
     sa.Column("value", sa.Float, nullable=False),
     sa.Column("best", sa.Float, nullable=False),
+    sa.Column("mean", sa.Float, nullable=False),
     sqlite_with_rowid=False,
 )
 

@@ -13,7 +13,8 @@ class TrialView(msgspec.Struct, frozen=True):
     """One trial. `value` is what it is judged by (the metric's best for its goal), `latest` the metric's last value.
 
     `reason` says why it stands where it stands; `suggested` why its config was chosen; `summary` holds the last value
-    of each metric; times are seconds since the epoch. `agent` is the name of the agent that has or had it.
+    of each metric; times are seconds since the epoch. `agent` is the name of the agent that has or had it. In a sweep
+    with several metrics `objectives` holds the result in each, once the trial has ended.
     """
 
     run_id: str
@@ -35,6 +36,20 @@ class TrialView(msgspec.Struct, frozen=True):
     ended: float | None
     exit_code: int | None
     error: str
+    objectives: tuple[float | None, ...] = ()
+
+
+class MarkView(msgspec.Struct, frozen=True):
+    """What trial `number` had after `band` reports: its value there, its best up to there, the mean up to there.
+
+    There is one for each checkpoint of the sweep's early stopping that the trial came to.
+    """
+
+    number: int
+    band: int
+    value: float
+    best: float
+    mean: float
 
 
 class AgentView(msgspec.Struct, frozen=True):

@@ -18,14 +18,16 @@ import sqlalchemy as sa
 
 from swath.agents.protocol import TrialSource
 from swath.agents.task import check_task
-from swath.sweeps import endings, intake, ledger, tables
+from swath.sweeps import editing, endings, ledger, tables, targets
 from swath.sweeps.controller import Controller
+from swath.sweeps.editing import MOST, Edited
 from swath.sweeps.ledger import SweepRow, TrialRow
 from swath.sweeps.plan import PICKLE, Plan, folder_of
+from swath.sweeps.prior import gather, write_prior
 from swath.sweeps.spec import SpecFaults, SweepSpec, parse_spec
 from swath.sweeps.states import SweepState, TrialState
 from swath.sweeps.step import Step, change
-from swath.sweeps.views import AgentView, Best, EventView, SweepView, TrialView
+from swath.sweeps.views import AgentView, Best, EventView, MarkView, SweepView, TrialView
 from swath.tracking import layout
 from swath.tracking.apply.catchup import Trials, take_over_runs
 from swath.tracking.clock import SYSTEM_CLOCK, Clock
@@ -41,6 +43,7 @@ if TYPE_CHECKING:
     from starlette.routing import BaseRoute
 
     from swath.tracking.api.local import LocalSource
+    from swath.tracking.server.alerts import ServerAlerts
 
 replace = msgspec.structs.replace
 _TRIALS = Trials(ledger.trial_runs, ledger.is_trial)
@@ -108,8 +111,11 @@ class Workspace:
         sweep = self._new_row(spec, plan, origin, folder)
         if not given and spec.function is None:
             check_task(plan.task(sweep))
+        with self._database.read() as connection:
+            priors = gather(connection, self._with_full_ids(spec), plan.space)
         home = folder_of(self.root, sweep.id)
         home.mkdir(parents=True, exist_ok=True)
+        write_prior(home, priors)
         (home / "spec.yaml").write_text(spec.source)
         if pickled is not None:
             (home / PICKLE).write_bytes(pickled)
@@ -119,15 +125,23 @@ class Workspace:
             runs.append_events(connection, sweep.created, [Event("sweep.created", sweep.id, sweep.id, payload)])
         return sweep.id
 
+    def _with_full_ids(self, spec: SweepSpec) -> SweepSpec:
+        """The spec with the sweeps that it begins from named in full."""
+        ids = tuple(self.resolve(name) for name in spec.warm_start.sweeps)
+        start = dataclasses.replace(spec.warm_start, sweeps=ids)
+        return dataclasses.replace(spec, warm_start=start)
+
     def _new_row(self, spec: SweepSpec, plan: Plan, origin: str, cwd: str) -> SweepRow:
         size = plan.space.grid_size if spec.method == "grid" else plan.space.size
-        limits = [limit for limit in (size, spec.run_cap) if limit is not None]
+        runs_in_all = None if size is None else size * spec.repeats.count
+        limits = [limit for limit in (runs_in_all, spec.most_trials) if limit is not None]
         name = spec.name or (Path(origin).stem if origin else "sweep")
         seed = spec.seed if spec.seed is not None else secrets.randbits(31)
         return SweepRow(
             id=new_id(), name=name, state=SweepState.PENDING, reason="", spec=json.dumps(spec.to_dict()), origin=origin,
-            cwd=cwd, seed=seed, total=min([*limits, _MOST]) if limits else None, made=0, version=0, best_value=None,
-            best_run=None, metrics_seen=(), warned=(), created=self._clock.now(), started=None, ended=None,
+            cwd=cwd, seed=seed, total=min([*limits, MOST]) if limits else None, made=0, edits=0, stale=0, version=0,
+            best_value=None, best_run=None, metrics_seen=(), warned=(), created=self._clock.now(), started=None,
+            ended=None,
         )  # fmt: skip
 
     def source(self, sweep_id: str, *, remote: bool = False) -> TrialSource:
@@ -203,6 +217,12 @@ class Workspace:
             agent = ledger.get_agent(connection, row.agent_id)
             return _trial_view(row, {agent.id: agent.name} if agent else {}, runs.get(connection, run_id))
 
+    def marks(self, sweep_id: str) -> list[MarkView]:
+        """What the trials of a sweep had at the checkpoints of its early stopping, by number of reports, then trial."""
+        with self._database.read() as connection:
+            found = [MarkView(number, band, *mark) for number, band, mark in ledger.marks(connection, sweep_id)]
+        return sorted(found, key=lambda mark: (mark.band, mark.number))
+
     def agents(self, sweep_id: str) -> list[AgentView]:
         """Every agent that ever joined a sweep."""
         with self._database.read() as connection:
@@ -226,6 +246,12 @@ class Workspace:
         shipped = run_routes(self.root, self._database, _TRIALS, owns, self._clock)
         self._api_source = self._api_source or LocalSource(self.root, self._clock)
         return [*agents, *shipped, *api_routes(self._api_source)]
+
+    def alerts(self) -> ServerAlerts:
+        """What a server of this store sends of its runs' alerts, to the targets that this process is told."""
+        from swath.tracking.server.alerts import ServerAlerts
+
+        return ServerAlerts(self._database, Settings.from_environment().alerts, self._clock)
 
     def events(self, sweep_id: str, after: int = 0, limit: int = 1000) -> list[EventView]:
         """The sweep's events with an id above `after`, oldest first."""
@@ -268,6 +294,7 @@ class Workspace:
             for trial in ledger.trials_in(step.connection, sweep_id, TrialState.RUNNING):
                 step.save(replace(trial, verdict="kill", verdict_reason=reason))
             endings.drop_queued(step, reason)
+            endings.drop_paused(step, reason)
         self.catch_up(sweep_id)
 
     def revive(self, sweep_id: str) -> None:
@@ -279,7 +306,7 @@ class Workspace:
             killed = step.sweep.state is SweepState.CANCELLED
             ended = ledger.trials_in(step.connection, sweep_id, TrialState.KILLED) if killed else []
             exhausted = step.sweep.total is not None and step.sweep.made >= step.sweep.total
-            complete = exhausted or bool(intake.target_reached(step))
+            complete = exhausted or bool(targets.reached(step))
             idle = step.sweep.state not in (SweepState.RUNNING, SweepState.PENDING)
             if idle and (ended or not complete or sum(ledger.count_live(step.connection, sweep_id))):
                 step.move(SweepState.RUNNING, "")
@@ -296,6 +323,17 @@ class Workspace:
             for trial in ended:
                 self._requeue(step, replace(trial, retries=0, losses=0), "retried by hand")
         return len(ended)
+
+    def edit(self, sweep_id: str, spec: SweepSpec) -> Edited:
+        """Change the spec of a live sweep; what was changed, and what follows. See `editing` for what may change."""
+        row = self._sweep(sweep_id)
+        spec = _with_program_found(spec, row.cwd, row.origin)
+        with self._change(sweep_id) as step:
+            edited = editing.edit(step, spec)
+        if edited.changes:
+            folder = folder_of(self.root, sweep_id)
+            (folder / f"spec-{step.sweep.edits}.yaml").write_text(spec.source)
+        return edited
 
     def _requeue(self, step: Step, trial: TrialRow, reason: str) -> None:
         endings.requeue(step, trial, runs.get(step.connection, trial.run_id), reason)
@@ -325,11 +363,9 @@ class Workspace:
     def _change(self, sweep_id: str) -> Iterator[Step]:
         with change(self._database, sweep_id, self._clock.now(), self.root) as step:
             step.plan = Plan.load(step.sweep, self.root)
+            for cache in step.plan.caches:
+                cache.follow(step.connection, step.sweep, True)
             yield step
-
-
-#: The store counts trials in 64 bits; a space with more points than that is not going to be exhausted.
-_MOST = 2**63 - 1
 
 
 def _with_program_found(spec: SweepSpec, cwd: str, origin: str) -> SweepSpec:
@@ -346,19 +382,29 @@ def _with_program_found(spec: SweepSpec, cwd: str, origin: str) -> SweepSpec:
 def _sweep_view(connection: sa.Connection, row: SweepRow) -> SweepView:
     spec = parse_spec(json.loads(row.spec), row.origin)
     metric, goal = spec.metric, spec.metric.goal if spec.metric else "minimize"
-    best = ledger.best_trial(connection, row.id, goal == "minimize") if metric else None
+    best = _best_row(connection, row, spec)
     return SweepView(
         id=row.id, name=row.name, state=row.state, method=spec.method, project=spec.project or "",
         metric=metric.name if metric else None, goal=goal, target=metric.target if metric else None,
         trials=ledger.count_states(connection, row.id), total=row.total,
-        best=_best(best, metric.name) if best and metric else None, created=row.created, started=row.started,
+        best=best, created=row.created, started=row.started,
         ended=row.ended, reason=row.reason, metrics_seen=list(row.metrics_seen), origin=row.origin,
     )  # fmt: skip
 
 
-def _best(trial: TrialRow, metric: str) -> Best:
-    assert trial.best is not None
-    return Best(trial.run_id, trial.name, trial.number, metric, trial.best, trial.config)
+def _best_row(connection: sa.Connection, row: SweepRow, spec: SweepSpec) -> Best | None:
+    """The best trial so far; with repeats the first run of the best setup, with what its runs came to together."""
+    if spec.metric is None:
+        return None
+    if spec.repeats.count > 1:
+        trial = ledger.get_trial(connection, row.best_run) if row.best_run else None
+        value = row.best_value
+    else:
+        trial = ledger.best_trial(connection, row.id, spec.metric.goal == "minimize")
+        value = trial.best if trial else None
+    if trial is None or value is None:
+        return None
+    return Best(trial.run_id, trial.name, trial.number, spec.metric.name, value, trial.config)
 
 
 def _trial_view(row: TrialRow, agents: dict[str, str], run: RunRow | None) -> TrialView:
@@ -367,4 +413,5 @@ def _trial_view(row: TrialRow, agents: dict[str, str], run: RunRow | None) -> Tr
         latest=row.latest, best=row.best, reports=row.reports, attempt=row.attempt, reason=row.reason,
         suggested=row.suggested, agent=agents.get(row.agent_id, row.agent_id), summary=run.summary if run else {},
         created=row.created, started=row.started, ended=row.ended, exit_code=row.exit_code, error=row.error,
+        objectives=row.objectives,
     )  # fmt: skip

@@ -17,7 +17,7 @@ from swath.sweeps.cli import app
 
 VERBS = (
     "run", "create", "agent", "launch", "list", "show", "watch", "best", "export", "runs", "pause", "resume", "stop",
-    "cancel", "retry", "validate", "schema", "doctor", "version",
+    "cancel", "retry", "server", "login", "sync", "validate", "schema", "doctor", "version",
 )  # fmt: skip
 GOOD = """
 method: grid
@@ -31,7 +31,7 @@ parameters:
 
 @pytest.fixture
 def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    for name in ("SWATH_DIR", "SWATH_URL", "SWATH_DEBUG", "RAY_ADDRESS"):
+    for name in ("SWATH_DIR", "SWATH_URL", "SWATH_TOKEN", "SWATH_DEBUG", "RAY_ADDRESS"):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.chdir(tmp_path)
     (tmp_path / "good.yaml").write_text(GOOD)

@@ -24,7 +24,10 @@ def test_every_accepted_key_is_described() -> None:
     for table, known in [
         (keys.TOP, properties),
         (keys.METRIC, properties["metric"]["properties"]),
-        (keys.HYPERBAND, properties["early_terminate"]["properties"]),
+        (keys.METRICS, properties["metrics"]["items"]["properties"]),
+        (keys.BUDGET, properties["budget"]["properties"]),
+        (keys.WARM_START, properties["warm_start"]["properties"]),
+        (keys.REPEATS, properties["repeats"]["anyOf"][1]["properties"]),
         (keys.RESOURCES, properties["resources"]["properties"]),
         (keys.RETRY, properties["retry"]["properties"]),
     ]:
@@ -53,6 +56,28 @@ def test_a_dumped_spec_passes() -> None:
         }
     )
     validator().validate(spec.to_dict())
+
+
+def test_a_dumped_spec_with_everything_passes_and_parses_into_the_same() -> None:
+    spec = parse_spec(
+        {
+            "method": "tpe",
+            "search": {"startup": 5},
+            "parameters": {
+                "a": {"min": 0.0, "max": 1.0, "when": {"b": [1, 2]}},
+                "b": {"values": [1, 2, 3]},
+                "m": {"choice": {"x": {"parameters": {"c": {"values": [1, 2]}}}, "y": None}},
+            },
+            "constraints": ["a < b"],
+            "metrics": [{"name": "m", "limit": 3}, {"name": "n", "goal": "maximize", "target": 2}],
+            "early_terminate": {"any": [{"type": "asha", "max_iter": 9}, {"type": "plateau", "patience": 3}]},
+            "budget": {"time": "2h", "trials": 10, "no_improvement": 5},
+            "repeats": {"count": 3, "aggregate": "median"},
+            "warm_start": {"points": [{"b": 2}], "sweeps": ["abc"]},
+        }
+    )
+    validator().validate(spec.to_dict())
+    assert parse_spec(spec.to_dict()) == spec
 
 
 def test_the_greatest_seed_is_the_parsers() -> None:

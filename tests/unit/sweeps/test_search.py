@@ -11,12 +11,11 @@ from typing import Any
 import pytest
 from hypothesis import given, settings
 
-from swath.sweeps.search import History, Observation, Searcher, make_history, make_searcher, rng_for
-from swath.sweeps.search.bayes import STARTUP, Bayes
+from swath.sweeps.search import History, Observation, Searcher, make_searcher, rng_for
 from swath.sweeps.search.random import Random
 from swath.sweeps.search.unseen import walk_unseen
 from swath.sweeps.space import Config, SearchSpace
-from swath.sweeps.spec import parse_spec
+from swath.sweeps.spec import SweepSpec
 from swath.sweeps.testing.searchers import copied
 from swath.sweeps.testing.strategies import Parameter, spaces
 
@@ -34,6 +33,13 @@ EVERYTHING: dict[str, Any] = {
     "shape": {"values": [[8], [8, 8], {"a": 1}]},
     "fixed": {"value": "same"},
 }
+
+
+STARTUP = 10
+
+
+def tpe(space: SearchSpace) -> Searcher:
+    return make_searcher(SweepSpec("tpe", {}), space)
 
 
 def cost(config: Config) -> float:
@@ -60,16 +66,16 @@ def put(history: History, space: SearchSpace, observation: Observation) -> None:
 
 @settings(max_examples=25)
 @given(spaces())
-def test_bayes_searches_every_kind_of_parameter(parameters: Parameter) -> None:
+def test_tpe_searches_every_kind_of_parameter(parameters: Parameter) -> None:
     space = SearchSpace.from_parameters(parameters)
     history = History()
-    for config in run(Bayes(space), space, history, range(1, STARTUP + 4), lambda config: len(str(config)) / 7):
+    for config in run(tpe(space), space, history, range(1, STARTUP + 4), lambda config: len(str(config)) / 7):
         assert config is None or space.contains(config)
 
 
-def test_bayes_keeps_the_types_of_all_values_and_finds_a_better_one_than_its_start() -> None:
+def test_tpe_keeps_the_types_of_all_values_and_finds_a_better_one_than_its_start() -> None:
     space = SearchSpace.from_parameters(EVERYTHING)
-    configs = [config for config in run(Bayes(space), space, History(), range(1, 61)) if config]
+    configs = [config for config in run(tpe(space), space, History(), range(1, 61)) if config]
     assert all(space.contains(config) for config in configs)
     assert {type(config["width"]) for config in configs} == {int}
     assert {type(config["net"]["bias"]) for config in configs} == {bool}
@@ -77,7 +83,7 @@ def test_bayes_keeps_the_types_of_all_values_and_finds_a_better_one_than_its_sta
     assert min(costs[STARTUP:]) < min(costs[:STARTUP])
 
 
-def test_bayes_beats_random_on_the_same_budget_in_ordered_lists() -> None:
+def test_tpe_beats_random_on_the_same_budget_in_ordered_lists() -> None:
     rates = [10 ** -(k / 2) for k in range(12)]
     grid = {"lr": {"values": rates}, **{name: {"values": [1, 2, 4, 8, 16, 32]} for name in ("a", "b", "c")}}
     space = SearchSpace.from_parameters(grid)
@@ -88,28 +94,28 @@ def test_bayes_beats_random_on_the_same_budget_in_ordered_lists() -> None:
     def best(searcher: Searcher) -> float:
         return min(bowl(config) for config in run(searcher, space, History(), range(1, 61), bowl) if config)
 
-    assert best(Bayes(space)) < best(Random(space))
+    assert best(tpe(space)) < best(Random(space))
 
 
-def test_bayes_keeps_a_name_with_a_dot_apart_from_a_nested_one() -> None:
+def test_tpe_keeps_a_name_with_a_dot_apart_from_a_nested_one() -> None:
     space = SearchSpace.from_parameters(
         {"a.b": {"min": 0.0, "max": 1.0}, "a": {"parameters": {"b": {"min": 100.0, "max": 200.0}}}}
     )
-    configs = run(Bayes(space), space, History(), range(1, STARTUP + 6), lambda config: float(config["a.b"]))
+    configs = run(tpe(space), space, History(), range(1, STARTUP + 6), lambda config: float(config["a.b"]))
     assert all(config is not None and space.contains(config) for config in configs)
 
 
-def test_bayes_maximises_when_asked() -> None:
+def test_tpe_maximises_when_asked() -> None:
     space = SearchSpace.from_parameters({"x": {"min": 0.0, "max": 1.0}})
     history = History(goal="maximize")
-    configs = run(Bayes(space), space, history, range(1, 41), lambda config: config["x"])
+    configs = run(tpe(space), space, history, range(1, 41), lambda config: config["x"])
     assert max(config["x"] for config in configs if config) > 0.97
     assert sorted(config["x"] for config in configs[-20:] if config)[10] > 0.75
 
 
 def test_a_new_searcher_suggests_the_same_after_any_order_of_reports() -> None:
     space = SearchSpace.from_parameters(EVERYTHING)
-    history, searcher = History(), Bayes(space)
+    history, searcher = History(), tpe(space)
     pending: list[Observation] = []
     for number in range(1, 31):
         suggestion = searcher.suggest(history, number, rng_for(1, number))
@@ -121,12 +127,12 @@ def test_a_new_searcher_suggests_the_same_after_any_order_of_reports() -> None:
             put(history, space, pending.pop(2 if number % 3 else 0))
     expected = searcher.suggest(history, 31, rng_for(1, 31))
     assert expected is not None
-    assert Bayes(space).suggest(copied(history), 31, rng_for(1, 31)) == expected
+    assert tpe(space).suggest(copied(history), 31, rng_for(1, 31)) == expected
 
 
 def test_another_seed_gives_another_suggestion() -> None:
     space = SearchSpace.from_parameters(EVERYTHING)
-    history, searcher = History(), Bayes(space)
+    history, searcher = History(), tpe(space)
     run(searcher, space, history, range(1, 16))
     told = [searcher.suggest(history, 16, rng_for(seed, 16)) for seed in (1, 2)]
     assert told[0] != told[1]
@@ -139,7 +145,7 @@ def test_results_that_are_no_numbers_count_as_the_worst() -> None:
         return float("nan") if config["x"] < 0.5 else -config["x"]
 
     history = History()
-    configs = [c["x"] for c in run(Bayes(space), space, history, range(1, 61), broken_below_half) if c]
+    configs = [c["x"] for c in run(tpe(space), space, history, range(1, 61), broken_below_half) if c]
     assert sum(x >= 0.5 for x in configs[-20:]) >= 15
 
 
@@ -147,7 +153,7 @@ def test_results_that_are_no_numbers_count_as_the_worst() -> None:
 def test_a_failed_trial_counts_as_the_metric_says(impute: Any, good: bool) -> None:
     """Trials below one half fail after a good best value and a bad last one: only `best` keeps the search there."""
     space = SearchSpace.from_parameters({"x": {"min": 0.0, "max": 1.0}})
-    history, searcher = History(impute=impute), Bayes(space)
+    history, searcher = History(impute=impute), tpe(space)
     chosen = []
     for number in range(1, 61):
         suggestion = searcher.suggest(history, number, rng_for(1, number))
@@ -166,25 +172,25 @@ def test_a_running_trial_counts_as_running_unless_the_metric_says_otherwise() ->
     reasons = []
     for impute in (None, "latest"):
         history = History(impute_while_running=impute)
-        run(Bayes(space), space, history, range(1, 13), lambda config: config["x"])
+        run(tpe(space), space, history, range(1, 13), lambda config: config["x"])
         put(history, space, Observation(13, {"x": 0.2}, "running", None, 0.1, 0.1))
-        suggestion = Bayes(space).suggest(history, 14, rng_for(1, 14))
+        suggestion = tpe(space).suggest(history, 14, rng_for(1, 14))
         assert suggestion is not None
         reasons.append(suggestion.reason)
     assert reasons == [
-        "bayes: TPE over 12 finished and 1 running trials",
-        "bayes: TPE over 13 finished and 0 running trials",
+        "tpe: learned from 12 finished and 1 running trials",
+        "tpe: learned from 13 finished and 0 running trials",
     ]
 
 
 def test_a_failed_trial_that_runs_again_counts_as_its_new_result() -> None:
     space = SearchSpace.from_parameters({"x": {"min": 0.0, "max": 1.0}})
-    history, searcher = History(), Bayes(space)
+    history, searcher = History(), tpe(space)
     run(searcher, space, history, range(1, 13), lambda config: config["x"])
     for state, value in [("failed", None), ("running", None), ("finished", -5.0)]:
         put(history, space, Observation(13, {"x": 0.7}, state, value))
         kept = searcher.suggest(history, 14, rng_for(1, 14))
-        assert kept == Bayes(space).suggest(copied(history), 14, rng_for(1, 14))
+        assert kept == tpe(space).suggest(copied(history), 14, rng_for(1, 14))
 
 
 def test_trials_from_another_space_are_left_out() -> None:
@@ -192,7 +198,7 @@ def test_trials_from_another_space_are_left_out() -> None:
     history = History()
     for number in range(1, 20):
         put(history, space, Observation(number, {"x": 5.0}, "finished", 1.0))
-    suggestion = Bayes(space).suggest(history, 20, rng_for(1, 20))
+    suggestion = tpe(space).suggest(history, 20, rng_for(1, 20))
     assert suggestion is not None
     assert "random draw" in suggestion.reason
 
@@ -206,18 +212,12 @@ def test_random_draws_follow_the_weights() -> None:
     assert 330 < counts["a"] < 390
 
 
-@pytest.mark.parametrize("method", ["random", "bayes"])
+@pytest.mark.parametrize("method", ["random", "qmc", "tpe", "nsga2"])
 def test_a_rare_point_is_still_handed_out(method: str) -> None:
-    spec = parse_spec(
-        {
-            "method": method,
-            "metric": {"name": "m"},
-            "parameters": {"w": {"values": [1, 2, 3], "probabilities": [0.999998, 1e-6, 1e-6]}},
-        }
-    )
-    space = SearchSpace.from_parameters(spec.parameters)
-    searcher = make_searcher(spec, space)
-    configs = run(searcher, space, make_history(spec), range(1, 9), lambda config: float(config["w"]))
+    parameters = {"w": {"values": [1, 2, 3], "probabilities": [0.999998, 1e-6, 1e-6]}}
+    space = SearchSpace.from_parameters(parameters)
+    searcher = make_searcher(SweepSpec(method, parameters), space)
+    configs = run(searcher, space, History(), range(1, 9), lambda config: float(config["w"]))
     assert sorted(config["w"] for config in configs[:-1] if config) == [1, 2, 3]
     assert configs[-1] is None
 

@@ -23,7 +23,7 @@ from swath.sweeps.spec import (
     load_spec,
     parse_spec,
 )
-from swath.sweeps.spec.keys import LATER, METHODS_LATER, NOTICES, STOPPERS_LATER
+from swath.sweeps.spec.keys import LATER, METHODS, NOTICES
 from swath.sweeps.spec.units import parse_bytes
 from swath.sweeps.testing.strategies import Parameter, spaces
 from swath.tracking.errors import SpecError, SwathError
@@ -235,21 +235,22 @@ def test_what_comes_later_is_said_to_come_later(key: str) -> None:
     assert "not supported yet" in only_fault(simple(**{key: [1]})).message
 
 
-@pytest.mark.parametrize("method", [*METHODS_LATER, "custom:my.module:Searcher"])
-def test_methods_that_come_later(method: str) -> None:
-    assert "not supported yet" in only_fault({**simple(), "method": method}).message
+@pytest.mark.parametrize("method", [method for method in METHODS if method != "custom"])
+def test_every_method_is_accepted(method: str) -> None:
+    spec = {**with_parameter(values=[1, 2]), "metric": {"name": "loss"}, "method": method}
+    assert parse_spec(spec).method == method
 
 
-@pytest.mark.parametrize("kind", STOPPERS_LATER)
-def test_stoppers_that_come_later(kind: str) -> None:
-    assert "not supported yet" in only_fault(simple(early_terminate={"type": kind})).message
+@pytest.mark.parametrize(
+    "method", ["custom:my.module:Searcher", "custom: my.module:Searcher", {"custom": "my.module:Searcher"}]
+)
+def test_a_method_of_the_users_own_is_named_by_its_module(method: Any) -> None:
+    assert parse_spec({**simple(), "method": method}).method == "custom: my.module:Searcher"
 
 
 @pytest.mark.parametrize(
     "source",
     [
-        with_parameter(min=0.0, max=1.0, when={"b": 1}),
-        with_parameter(choice={"x": {}}),
         simple(resources={"nodes": 2}),
         simple(resources={"custom": {"tpu": 1}}),
     ],

@@ -27,6 +27,7 @@ from swath.sweeps.cli import words
 from swath.sweeps.cli.frame import BROKEN_PROGRAM, INTERRUPTED, TERMINATED, complain, quit_with
 from swath.sweeps.fleets import make_agent
 from swath.sweeps.workspace import Workspace
+from swath.tracking.errors import NotFound
 from swath.tracking.settings import Settings
 
 
@@ -43,7 +44,7 @@ class AgentOptions:
 
 def agent(prefix: str, options: AgentOptions) -> None:
     """Run one agent until there are no more trials."""
-    _log_to_stderr()
+    log_to_stderr()
     with _source(prefix) as source:
         watched: TrialSource = source if options.quiet else Narrated(source)
         made = make_agent(watched, name=options.name, executor=options.executor, echo=not options.quiet)
@@ -75,9 +76,9 @@ def agent(prefix: str, options: AgentOptions) -> None:
 
 @contextmanager
 def _source(prefix: str) -> Iterator[TrialSource]:
-    """The sweep's trial source: a server's when SWATH_URL names one, else this folder's store."""
+    """The sweep's trial source: a server's when SWATH_URL names one, else this folder's store, else the login's."""
     settings = Settings.from_environment()
-    if settings.url:
+    if settings.url and not (settings.logged_in and _is_here(prefix)):
         from swath.agents.http_source import HttpSource
 
         with HttpSource(settings.url, settings.token or "", prefix) as source:
@@ -87,7 +88,19 @@ def _source(prefix: str) -> Iterator[TrialSource]:
         yield workspace.source(workspace.resolve(prefix))
 
 
-def _log_to_stderr() -> None:
+def _is_here(prefix: str) -> bool:
+    """Whether this folder's store has the sweep: a login does not hide what was made here."""
+    with Workspace.open() as workspace:
+        if not workspace.root.is_dir():
+            return False
+        try:
+            workspace.resolve(prefix)
+        except NotFound:
+            return False
+        return True
+
+
+def log_to_stderr() -> None:
     logging.basicConfig(stream=sys.stderr, level=logging.WARNING, format="%(asctime)s %(message)s", datefmt="%H:%M:%S")
 
 

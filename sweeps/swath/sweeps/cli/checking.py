@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import random
-from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +16,7 @@ from swath.sweeps.spec import Fault, SpecFaults, SweepSpec, json_schema, load_sp
 from swath.sweeps.stopping import make_stopper
 
 SHOWN_BANDS = 5
+_LONG_TRIAL = 1_000_000
 
 
 def validate(path: Path, as_json: bool) -> None:
@@ -54,9 +54,10 @@ def runnable_faults(spec: SweepSpec, path: Path) -> tuple[Fault, ...]:
 
 def summary(spec: SweepSpec) -> dict[str, Any]:
     """What a sweep of this spec would do."""
-    space = SearchSpace.from_parameters(spec.parameters)
+    space = SearchSpace.from_parameters(spec.parameters, spec.constraints)
     size = space.grid_size if spec.method == "grid" else space.size
-    limits = [limit for limit in (size, spec.run_cap) if limit is not None]
+    runs = None if size is None else size * spec.repeats.count
+    limits = [limit for limit in (runs, spec.most_trials) if limit is not None]
     return {
         "name": spec.name,
         "method": spec.method,
@@ -67,16 +68,16 @@ def summary(spec: SweepSpec) -> dict[str, Any]:
         "searched": len(space.searched),
         "space_size": size,
         "trials": min(limits) if limits else None,
+        "stopper": stopper.name if (stopper := make_stopper(spec)) else None,
         "bands": _bands(spec),
         "example": _example(spec, space),
     }
 
 
 def _bands(spec: SweepSpec) -> list[int] | None:
+    """The first numbers of reports at which trials are compared; None where they run to their end."""
     stopper = make_stopper(spec)
-    if stopper is None:
-        return None
-    return list(islice(stopper.bands(), SHOWN_BANDS)) if hasattr(stopper, "bands") else None
+    return None if stopper is None else list(stopper.checkpoints(0, _LONG_TRIAL)[:SHOWN_BANDS])
 
 
 def _example(spec: SweepSpec, space: SearchSpace) -> dict[str, Any]:
@@ -102,29 +103,37 @@ def _facts(spec: SweepSpec, facts: dict[str, Any]) -> list[tuple[str, str]]:
     of = words.plural(len(facts["parameters"]), "parameter")
     rows = [
         ("method", f"{facts['method']}, {facts['searched']} of {of} searched"),
-        (
-            "metric",
-            f"{facts['goal']} {facts['metric']}" if facts["metric"] else "none: no best trial will be named",
-        ),
+        ("metric", _metrics(spec)),
         ("space", "continuous" if size is None else f"{size:,} configurations"),
         (
             "trials",
             "no limit: runs until it is stopped (set run_cap to end it)" if trials is None else f"{trials:,}",
         ),
-        ("stopping", _stopping(facts["bands"])),
+        ("stopping", _stopping(facts["stopper"], facts["bands"])),
         ("example", words.config_line(facts["example"])),
     ]
+    if spec.constraints:
+        rows.insert(3, ("where", " and ".join(spec.constraints)))
+    if spec.repeats.count > 1:
+        rows.insert(3, ("repeats", f"{spec.repeats.count} of each configuration, {spec.repeats.aggregate}"))
     command = outcome.again(spec, facts["example"])
     return [*rows, ("runs", command)] if command else rows
 
 
-def _stopping(bands: list[int] | None) -> str:
-    if bands is None:
+def _metrics(spec: SweepSpec) -> str:
+    metrics = spec.metrics or ((spec.metric,) if spec.metric else ())
+    limits = {metric.name: f" (limit {metric.limit:g})" for metric in metrics if metric.limit is not None}
+    said = [f"{metric.goal} {metric.name}{limits.get(metric.name, '')}" for metric in metrics]
+    return ", ".join(said) or "none: no best trial will be named"
+
+
+def _stopping(rule: str | None, bands: list[int] | None) -> str:
+    if rule is None or bands is None:
         return "none: every trial runs to its end"
     if not bands:
-        return "hyperband without a band: no trial will be stopped"
+        return "hyperband without a band: no trial will be stopped" if rule == "hyperband" else rule
     more = ", ..." if len(bands) == SHOWN_BANDS else ""
-    return f"hyperband, trials are compared after {', '.join(map(str, bands))}{more} reports of the metric"
+    return f"{rule}, trials are compared after {', '.join(map(str, bands))}{more} reports of the metric"
 
 
 def schema(output: Path | None) -> None:

@@ -1,11 +1,14 @@
-"""The verbs that steer a sweep: pause, resume, stop, cancel, retry. Each makes one call and says one line."""
+"""The verbs that steer a sweep: pause, resume, stop, cancel, edit, retry. Each makes one call and says what it did."""
 
 from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any
 
 import typer
 
 from swath.sweeps.cli.frame import STEER, app
-from swath.sweeps.cli.run_verbs import Sweep
+from swath.sweeps.cli.run_verbs import Json, Sweep
 
 
 @app.command(rich_help_panel=STEER)
@@ -48,6 +51,46 @@ def cancel(sweep: Sweep) -> None:
     Example:  sweep cancel last
     """
     _steer(sweep, "cancel", "is cancelled: running trials are killed")
+
+
+@app.command(rich_help_panel=STEER)
+def edit(
+    sweep: Sweep, spec: Annotated[Path, typer.Argument(help="The changed sweep file.")], json: Json = False
+) -> None:
+    """Change a live sweep: its parameters, budget, agents or early stopping.
+
+    Trials that were made stay, and count for the search where they fit the changed parameters. Those that wait in the
+    queue and no longer fit are dropped. The metric, the repeats and what is run cannot change.
+
+    \b
+    Example:  sweep edit last sweep.yaml
+    """
+    import msgspec
+
+    from swath.sweeps.cli.frame import put_json
+    from swath.sweeps.spec import load_spec
+    from swath.sweeps.workspace import Workspace
+
+    changed = load_spec(spec)
+    with Workspace.open() as workspace:
+        sweep_id = workspace.resolve(sweep)
+        edited = workspace.edit(sweep_id, changed)
+    if json:
+        put_json({"sweep": sweep_id, **msgspec.to_builtins(edited)})
+        return
+    if not edited.changes:
+        typer.echo(f"{sweep_id} is like that already: nothing was changed")
+        return
+    for key, (old, new) in edited.changes.items():
+        typer.echo(f"  {key}: {_said(old)} -> {_said(new)}")
+    total = "" if edited.total is None else f" of {edited.total}"
+    apart = f", {edited.apart} no longer do" if edited.apart else ""
+    gone = f"; dropped from the queue: {', '.join(edited.dropped)}" if edited.dropped else ""
+    typer.echo(f"{sweep_id} is changed: {edited.kept} trials{total} fit{apart}{gone}")
+
+
+def _said(value: Any) -> str:
+    return "(not set)" if value is None else str(value)
 
 
 @app.command(rich_help_panel=STEER)

@@ -14,7 +14,8 @@ if TYPE_CHECKING:
 
 FAILED, BAD_USAGE, BROKEN_PROGRAM, INTERRUPTED, TERMINATED = 1, 2, 3, 130, 143
 
-RUN, LOOK, STEER, HELP = "Run a sweep", "Look at sweeps", "Steer a sweep", "Write and check"
+RUN, LOOK, STEER, SERVE = "Run a sweep", "Look at sweeps", "Steer a sweep", "Share a server"
+HELP = "Write and check"
 
 
 class Grouped(TyperGroup):

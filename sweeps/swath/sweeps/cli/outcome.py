@@ -5,11 +5,12 @@ from __future__ import annotations
 import difflib
 import json
 import shlex
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from swath.sweeps.cli.frame import FAILED
+from swath.sweeps.fronts import Front, Ranked
 from swath.sweeps.views import Best, SweepView, TrialView
 
 if TYPE_CHECKING:
@@ -80,13 +81,51 @@ def best_json(best: Best | None) -> dict[str, Any] | None:
     return {"run": best.run, "metric": best.metric, "value": best.value, "config": best.config}
 
 
-def result_json(view: SweepView, duration_s: float) -> dict[str, Any]:
-    """What `run --json` prints."""
+def front_json(front: Front, top: int | None = None) -> dict[str, Any]:
+    """The trials of a sweep with several metrics as JSON: the front, or the `top` trials in order.
+
+    While no trial keeps all limits these are the ones that overstep them least. `limits_kept` says which it is.
+    """
+    return {
+        "metrics": [metric.to_dict() for metric in front.metrics],
+        "limits_kept": front.keeps_limits,
+        "front": [_ranked_json(each, front) for each in shown(front, top)],
+    }
+
+
+#: So many of the trials that overstep limits are shown when none keeps them.
+LEAST_OVER = 5
+
+
+def shown(front: Front, top: int | None = None) -> Sequence[Ranked]:
+    """The trials to show: the front, or the `top` of all."""
+    if top is not None:
+        return front.ranked[:top]
+    if not front.keeps_limits:
+        return front.ranked[:LEAST_OVER]
+    return [each for each in front.ranked if each.front == 1]
+
+
+def _ranked_json(each: Ranked, front: Front) -> dict[str, Any]:
+    names = (metric.name for metric in front.metrics)
+    return {
+        "run": each.trial.run_id,
+        "number": each.trial.number,
+        "front": each.front,
+        "violation": each.violation,
+        "values": dict(zip(names, each.trial.objectives, strict=True)),
+        "config": each.trial.config,
+    }
+
+
+def result_json(view: SweepView, duration_s: float, front: Front | None = None) -> dict[str, Any]:
+    """What `run --json` prints; with several metrics the front is there, and no trial is the best one."""
     return {
         "sweep": view.id,
         "state": str(view.state),
         "trials": dict(view.trials),
-        "best": best_json(view.best),
+        "best": best_json(view.best) if front is None else None,
+        **({} if front is None else front_json(front)),
         "duration_s": round(duration_s, 3),
     }
 

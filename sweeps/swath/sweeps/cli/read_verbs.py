@@ -56,15 +56,25 @@ def watch(sweep: Sweep, json: Json = False) -> None:
 
 
 @app.command(rich_help_panel=LOOK)
-def best(sweep: Sweep, json: Json = False) -> None:
+def best(
+    sweep: Sweep,
+    top: Annotated[
+        Optional[int],  # noqa: UP045 - read by typer at run time
+        typer.Option("--top", min=1, metavar="N", help="The N best trials instead, one a line."),
+    ] = None,
+    json: Json = False,
+) -> None:
     """Print the best trial, its config, and how to run it again.
+
+    With several metrics: the trials that no other one beats in all of them (the Pareto front), among those that keep
+    all limits; --top N goes on with the next ones.
 
     \b
     Example:  sweep best last --json
     """
     from swath.sweeps.cli import reading
 
-    reading.best(sweep, json)
+    reading.best(sweep, top, json)
 
 
 @app.command(rich_help_panel=LOOK)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any, NoReturn
 
 import msgspec
 import typer
@@ -10,10 +11,14 @@ import typer
 from swath.sweeps.cli import listing, outcome, words
 from swath.sweeps.cli.frame import FAILED, complain, put_json, quit_with
 from swath.sweeps.cli.styles import console
+from swath.sweeps.fronts import Front, front_of
 from swath.sweeps.running import OVER
-from swath.sweeps.views import SweepView
+from swath.sweeps.views import Best, SweepView, TrialView
 from swath.sweeps.workspace import Workspace
 from swath.tracking.clock import SYSTEM_CLOCK
+
+if TYPE_CHECKING:
+    from swath.sweeps.spec import SweepSpec
 
 #: More rows than any store holds.
 EVERYTHING = 2**31
@@ -68,26 +73,68 @@ def show(prefix: str, limit: int, as_json: bool) -> None:
         )
 
 
-def best(prefix: str, as_json: bool) -> None:
-    """The best trial and how to run it again; exit code 1 when there is none."""
+def best(prefix: str, top: int | None, as_json: bool) -> None:
+    """The best trial and how to run it again, or the front of several metrics; exit code 1 when there is none."""
     with Workspace.open() as workspace:
         sweep_id = workspace.resolve(prefix)
         workspace.catch_up(sweep_id)
         view, spec = workspace.show(sweep_id), workspace.spec(sweep_id)
+        trials = workspace.trials(sweep_id) if spec.metrics or top is not None else []
+    if spec.metrics:
+        _front(view, front_of(trials, spec.metrics), top, as_json)
+    elif top is not None and view.metric is not None:
+        _top(view, trials, top, as_json)
+    else:
+        _best(view, spec, as_json)
+
+
+def _best(view: SweepView, spec: SweepSpec, as_json: bool) -> None:
     if as_json:
         put_json(outcome.best_json(view.best))
     if view.best is None:
-        wanted = (
-            f"no trial of sweep {sweep_id} has a value of {view.metric} yet"
-            if view.metric
-            else "the sweep has no metric"
-        )
-        complain(wanted, f"look at it with: sweep show {sweep_id}")
-        quit_with(FAILED)
+        _no_best(view)
     if not as_json:
         from swath.sweeps.cli.report import say_best
 
         say_best(console(), view, spec)
+
+
+def _top(view: SweepView, trials: Sequence[TrialView], top: int, as_json: bool) -> None:
+    metric = view.metric or ""
+    found = [trial for trial in listing.sorted_trials(trials, view.goal) if trial.value is not None][:top]
+    if as_json:
+        bests = [Best(t.run_id, t.name, t.number, metric, t.value, t.config) for t in found if t.value is not None]
+        put_json([outcome.best_json(best) for best in bests])
+    if not found:
+        _no_best(view)
+    if not as_json:
+        from swath.sweeps.cli.report import say_top
+
+        say_top(console(), found, metric, words.varied(trial.config for trial in trials))
+
+
+def _front(view: SweepView, front: Front, top: int | None, as_json: bool) -> None:
+    if as_json:
+        put_json({"sweep": view.id, **outcome.front_json(front, top)})
+    if not front.ranked:
+        names = ", ".join(metric.name for metric in front.metrics)
+        complain(f"no trial of sweep {view.id} has a result in each of {names} yet", _LOOK.format(view.id))
+        quit_with(FAILED)
+    if not as_json:
+        from swath.sweeps.cli.report import say_front
+
+        say_front(console(), front, outcome.shown(front, top))
+
+
+_LOOK = "look at it with: sweep show {}"
+
+
+def _no_best(view: SweepView) -> NoReturn:
+    wanted = (
+        f"no trial of sweep {view.id} has a value of {view.metric} yet" if view.metric else "the sweep has no metric"
+    )
+    complain(wanted, _LOOK.format(view.id))
+    quit_with(FAILED)
 
 
 def list_runs(limit: int, as_json: bool) -> None:

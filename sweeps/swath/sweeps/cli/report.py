@@ -2,25 +2,28 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
 
+from rich.table import Table
 from rich.text import Text
 
 from swath.sweeps.cli import outcome, words
 from swath.sweeps.cli.live import counts_line
-from swath.sweeps.cli.styles import style_of
+from swath.sweeps.cli.styles import PLAIN_WIDTH, style_of
 from swath.sweeps.flat import flatten
+from swath.sweeps.fronts import Front, Ranked
 from swath.sweeps.running import OVER
-from swath.sweeps.views import SweepView
+from swath.sweeps.views import SweepView, TrialView
 
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from swath.sweeps.spec import SweepSpec
+    from swath.sweeps.spec import Metric, SweepSpec
 
 
-def say_result(out: Console, view: SweepView, spec: SweepSpec, duration_s: float) -> None:
-    """What stands at the end of `sweep run`."""
+def say_result(out: Console, view: SweepView, spec: SweepSpec, duration_s: float, front: Front | None = None) -> None:
+    """What stands at the end of `sweep run`; `front` for a sweep with several metrics."""
     line = Text("sweep ").append(view.id, style="bold").append(" ")
     if view.state in OVER:
         line.append(view.state, style=style_of(view.state)).append(f" in {words.duration(duration_s)}: ")
@@ -29,7 +32,10 @@ def say_result(out: Console, view: SweepView, spec: SweepSpec, duration_s: float
     out.print(line.append_text(counts_line(view)), soft_wrap=True)
     if view.reason:
         out.print(Text(view.reason, style="dim"), soft_wrap=True)
-    if view.best is not None:
+    if front is not None:
+        out.print("")
+        say_front(out, front, outcome.shown(front))
+    elif view.best is not None:
         out.print("")
         say_best(out, view, spec)
     out.print(
@@ -51,3 +57,80 @@ def say_best(out: Console, view: SweepView, spec: SweepSpec) -> None:
     command = outcome.again(spec, best.config)
     if command:
         out.print(Text("\nrun it again     ", style="dim").append(command, style="default"), soft_wrap=True)
+
+
+def say_top(out: Console, trials: Sequence[TrialView], metric: str, keys: Sequence[str]) -> None:
+    """The best trials, one a line; `keys` are the parameters that differ."""
+    table = _table(out)
+    for name, right in (("", True), ("trial", True), (metric, True), ("state", False), ("run", False)):
+        table.add_column(name, justify="right" if right else "left", no_wrap=True)
+    table.add_column("config", ratio=1, overflow="fold")
+    for place, trial in enumerate(trials, 1):
+        state = Text(trial.state, style=style_of(trial.state))
+        config = Text(words.config_line(trial.config, keys))
+        row: list[Any] = [str(place), str(trial.number), Text(words.metric(trial.value), style="bold"), state]
+        table.add_row(*row, Text(trial.run_id, style="dim"), config)
+    out.print(table)
+
+
+def say_front(out: Console, front: Front, shown: Sequence[Ranked]) -> None:
+    """The trials of a sweep with several metrics, one a line, under a sentence that says which these are."""
+    out.print(Text(_front_title(front, shown), style="bold" if front.keeps_limits else "yellow"), soft_wrap=True)
+    if not shown:
+        return
+    ranks = any(each.front != 1 for each in shown) and front.keeps_limits
+    table = _table(out)
+    table.add_column("trial", justify="right", no_wrap=True)
+    for metric in front.metrics:
+        table.add_column(_metric_title(metric), justify="right", no_wrap=True)
+    if ranks:
+        table.add_column("front", justify="right", no_wrap=True)
+    if any(each.violation for each in shown):
+        table.add_column("over by", justify="right", no_wrap=True)
+    table.add_column("run", no_wrap=True)
+    table.add_column("config", ratio=1, overflow="fold")
+    keys = words.varied(each.trial.config for each in front.ranked)
+    for each in shown:
+        table.add_row(*_front_cells(each, ranks, any(other.violation for other in shown), keys))
+    out.print(table)
+
+
+def _front_title(front: Front, shown: Sequence[Ranked]) -> str:
+    names = " and ".join(metric.name for metric in front.metrics)
+    if not front.ranked:
+        return f"no trial has a result in each of {names} yet"
+    if not front.keeps_limits:
+        limits = ", ".join(f"{m.name} {_side(m)} {m.limit:g}" for m in front.metrics if m.limit is not None)
+        return f"no trial keeps all limits ({limits}); the nearest to it:"
+    kept = sum(each.front is not None for each in front.ranked)
+    best, limited = len(front.best), any(metric.limit is not None for metric in front.metrics)
+    among = f"{words.plural(kept, 'trial')}{' that keep all limits' if limited else ''}"
+    if any(each.front != 1 for each in shown):
+        return f"the first {len(shown)} of {among}, {best} of them on the Pareto front of {names}"
+    return f"Pareto front of {names}: {best} of {among}"
+
+
+def _metric_title(metric: Metric) -> str:
+    limit = f" ({_side(metric)} {metric.limit:g})" if metric.limit is not None else ""
+    return f"{metric.name} {'↑' if metric.goal == 'maximize' else '↓'}{limit}"
+
+
+def _side(metric: Metric) -> str:
+    return "≥" if metric.goal == "maximize" else "≤"
+
+
+def _front_cells(each: Ranked, ranks: bool, overs: bool, keys: Sequence[str]) -> list[Text | str]:
+    style = "bold" if each.front == 1 else ""
+    cells: list[Text | str] = [str(each.trial.number)]
+    cells += [Text(words.metric(value), style=style) for value in each.trial.objectives]
+    if ranks:
+        cells.append("-" if each.front is None else str(each.front))
+    if overs:
+        cells.append(words.number(each.violation) if each.violation else "")
+    return [*cells, Text(each.trial.run_id, style="dim"), Text(words.config_line(each.trial.config, keys))]
+
+
+def _table(out: Console) -> Table:
+    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="dim")
+    table.expand = out.width < PLAIN_WIDTH
+    return table

@@ -15,6 +15,7 @@ from swath.sweeps.cli.observers import Lines, Picture, Silence
 from swath.sweeps.cli.report import say_result
 from swath.sweeps.cli.styles import console
 from swath.sweeps.crew import Crew, crew_for
+from swath.sweeps.fronts import front_of
 from swath.sweeps.running import Ran, run_sweep
 from swath.sweeps.spec import load_spec
 from swath.sweeps.states import TrialState
@@ -93,12 +94,13 @@ def attend(workspace: Workspace, sweep_id: str, crew: Crew, options: Options) ->
     ran = run_sweep(workspace, sweep_id, crew.fleet, observer)
     workspace.catch_up(sweep_id)
     spent = clock.monotonic() - began
-    view = workspace.show(sweep_id)
+    view, spec = workspace.show(sweep_id), workspace.spec(sweep_id)
+    front = front_of(workspace.trials(sweep_id), spec.metrics) if spec.metrics else None
     if options.as_json:
-        put_json(outcome.result_json(view, spent))
+        put_json(outcome.result_json(view, spent, front))
     else:
         sys.stdout.flush()
-        say_result(out, view, workspace.spec(sweep_id), spent)
+        say_result(out, view, spec, spent, front)
     return _conclude(workspace, sweep_id, ran)
 
 

@@ -10,6 +10,7 @@ from swath.sweeps.cli.frame import INTERRUPTED, complain, quit_with
 from swath.sweeps.cli.observers import Lines, Picture
 from swath.sweeps.cli.report import say_result
 from swath.sweeps.cli.styles import console
+from swath.sweeps.fronts import front_of
 from swath.sweeps.running import Following
 from swath.sweeps.states import TrialState
 from swath.sweeps.workspace import Workspace
@@ -30,7 +31,9 @@ def watch(prefix: str, as_json: bool) -> None:
             quit_with(INTERRUPTED)
         view = workspace.show(sweep_id)
         spent = (view.ended or SYSTEM_CLOCK.now()) - (view.started or view.created)
-        say_result(console(), view, workspace.spec(sweep_id), spent)
+        spec = workspace.spec(sweep_id)
+        front = front_of(workspace.trials(sweep_id), spec.metrics) if spec.metrics else None
+        say_result(console(), view, spec, spent, front)
         failed = workspace.trials(sweep_id, TrialState.FAILED)
     end = outcome.conclude(view, lambda: failed[-1] if failed else None)
     if end.code:

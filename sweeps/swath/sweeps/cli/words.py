@@ -98,8 +98,13 @@ def summary_line(summary: Mapping[str, Any]) -> str:
 
 def short_names(keys: Sequence[str]) -> dict[str, str]:
     """Of each dotted key its last part, where no other key ends in the same one."""
-    ends = Counter(key.rpartition(".")[2] for key in keys)
-    return {key: end if ends[end := key.rpartition(".")[2]] == 1 else key for key in keys}
+    ends = Counter(_end(key) for key in keys)
+    return {key: end if ends[end := _end(key)] == 1 else key for key in keys}
+
+
+def _end(key: str) -> str:
+    """The last part of a dotted key; of the branch that a choice takes the name of the choice."""
+    return key.removesuffix(".choice").rpartition(".")[2]
 
 
 def cut(text: str, width: int) -> str:

@@ -18,7 +18,8 @@ class Observation:
 
     `value` is the objective of a trial that ended (None when it has none), `latest` and `best` what it reported last
     and best while it ran. `state` is the trial's state by name: queued, running, paused, finished, stopped, failed
-    or killed.
+    or killed. Where there are several metrics `values` holds the objective of each, in the order of the spec, and
+    `violation` by how much the limits of the metrics are overstepped in all (0: none is).
     """
 
     number: int
@@ -27,6 +28,8 @@ class Observation:
     value: float | None = None
     latest: float | None = None
     best: float | None = None
+    values: tuple[float | None, ...] = ()
+    violation: float = 0.0
 
 
 @dataclass
@@ -34,7 +37,8 @@ class History:
     """All that a searcher may know of a sweep: a handle that the controller keeps and adds to.
 
     `changes` is append-only and holds the number of each observation that was put, in order, so that a searcher can
-    keep a cursor and read only what is new. `seen` holds the hashes of all points handed out.
+    keep a cursor and read only what is new. `seen` holds the hashes of all points handed out. `goals` has the goal of
+    each metric where there are several, and is empty where there is one.
     """
 
     goal: Goal = "minimize"
@@ -43,6 +47,7 @@ class History:
     observations: dict[int, Observation] = field(default_factory=dict)
     changes: list[int] = field(default_factory=list)
     seen: set[str] = field(default_factory=set)
+    goals: tuple[Goal, ...] = ()
 
     def put(self, observation: Observation, point_hash: str) -> None:
         """Add a trial, or what is new about it. The hash may be "" in a continuous space."""

@@ -1,156 +1,144 @@
-"""Bayesian search: random draws at first, then TPE over what the trials came to; Optuna itself is in `tpe`."""
+"""Bayesian search: points spread over the space at first, then what a Gaussian process of the results expects most of.
+
+It chooses by itself how: how many points to start with, how much of the history to learn from, and what trials in
+flight count as. With several goals, or limits of metrics, TPE does the work.
+"""
 
 from __future__ import annotations
 
-import math
+from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
-from swath.sweeps.search.base import History, Impute, Observation, Suggestion
-from swath.sweeps.search.unseen import draw_unseen
+import numpy as np
+
+from swath.sweeps.search.base import Goal, History, Suggestion
+from swath.sweeps.search.candidates import Candidates, most_apart
+from swath.sweeps.search.distances import Array, Mask
+from swath.sweeps.search.layout import Layout
+from swath.sweeps.search.learned import Learned
+from swath.sweeps.search.models import Model
+from swath.sweeps.search.records import Known, Records
+from swath.sweeps.search.unseen import Unseen
 from swath.sweeps.space import Config, SearchSpace
 
 if TYPE_CHECKING:
     from numpy.random import Generator
 
-    from swath.sweeps.search.tpe import TpeModel
 
-#: Trials with a result before the model is asked.
-STARTUP = 10
-#: Candidates that TPE draws for one suggestion: in a discrete space more, for many of them are old points.
-_CANDIDATES, _DISCRETE_CANDIDATES = 24, 64
-_TRIES = 4
-_PENDING = frozenset({"queued", "running", "paused"})
-_COMPLETE = frozenset({"finished", "stopped"})
+#: Points spread over the space before the model is asked, and results that it needs at least.
+STARTUP, _LEAST_RESULTS = 8, 4
+#: The share of an axis at each of its ends that the start leaves out, and the points of which one is the next.
+_MARGIN, _DRAWS = 0.1, 64
+#: Trials that the model learns from (the best, the newest and some of the others) and that are in flight.
+_BEST, _NEWEST, _OTHERS, _PENDING = 75, 25, 50, 64
+#: Sets of hyperparameters, up to so many trials; with more there is little doubt about them.
+_SETS, _FEW = 4, 80
+#: Good points that are looked around, and points that are asked whether they may be handed out.
+_GOOD, _LOOKED_AT = 3, 200
+#: Spaces that are looked at as a whole.
+_WHOLE = 1_000
 
 
 class Bayes:
-    """TPE (Bergstra et al. 2011; multivariate as in Falkner et al. 2018) over the axes of the space.
+    """A Gaussian process (`surrogate`) and log expected improvement on the best that it expects of any trial.
 
-    Trials in flight count as running, which keeps the model from suggesting beside them. What it keeps is a cache of
-    the history, brought up to date by `history.changes`.
+    What it keeps is a cache of the history, brought up to date by `history.changes`.
     """
 
     uses_history = True
 
     def __init__(self, space: SearchSpace) -> None:
         self._space = space
-        self._evidence: _Evidence | None = None
+        self._layout = Layout(space)
+        self._unseen = Unseen(space)
+        self._tpe = Learned(space, "bayes", _tpe, 2 * STARTUP)
+        self._records: tuple[History, Records] | None = None
+        self._points: Array | None = None
 
     def suggest(self, history: History, number: int, rng: Generator) -> Suggestion | None:
-        evidence = self._up_to_date(history)
-        informed = evidence.results >= STARTUP and bool(self._space.searched)
+        if len(history.goals) > 1:
+            return self._tpe.suggest(history, number, rng)
+        records = self._up_to_date(history)
+        if records.limited:
+            return self._tpe.suggest(history, number, rng)
+        known = records.known()
+        found = self._found(known, records, history, rng) if len(self._layout) else None
+        if found is not None:
+            return found
+        config = self._unseen.random(history.seen, rng)
+        return None if config is None else Suggestion(config, "bayes: a random draw, the model found nothing new")
 
-        def draw() -> Config:
-            return self._space.from_unit(rng.random(len(self._space.searched)).tolist())
+    def _up_to_date(self, history: History) -> Records:
+        if self._records is None or self._records[0] is not history:
+            self._records = history, Records(self._space, self._layout, history)
+        records = self._records[1]
+        records.sync()
+        return records
 
-        config = self._modelled(evidence, history, number, rng) if informed else None
-        if config is not None:
-            return Suggestion(config, f"bayes: TPE over {evidence}")
-        config = draw_unseen(self._space, history.seen, draw, rng)
-        if config is None:
-            return None
-        why = "TPE found nothing new" if informed else f"until {STARTUP} trials have a result"
-        return Suggestion(config, f"bayes: a random draw, {why}")
+    def _found(self, known: Known, records: Records, history: History, rng: Generator) -> Suggestion | None:
+        begun = len(known.values) + len(known.pending)
+        if begun < STARTUP or len(known.values) < _LEAST_RESULTS:
+            config = self._spread(known, history, rng)
+            why = f"startup point {begun + 1} of {STARTUP}" if begun < STARTUP else "a further startup point"
+            return None if config is None else Suggestion(config, f"bayes: {why}, spread over the space")
+        return self._modelled(known, records.old, history, rng)
 
-    def _up_to_date(self, history: History) -> _Evidence:
-        if self._evidence is None or self._evidence.history is not history:
-            self._evidence = _Evidence(self._space, history)
-        self._evidence.sync()
-        return self._evidence
-
-    def _modelled(self, evidence: _Evidence, history: History, number: int, rng: Generator) -> Config | None:
-        """What TPE suggests that was not handed out yet; None when it insists on old points."""
-        model = evidence.model()
-        if self._space.size is None:
-            return model.sample(number, int(rng.integers(2**31)), _CANDIDATES)
-
-        def old(config: Config) -> bool:
-            return self._space.point_hash(config) in history.seen
-
-        for attempt in range(_TRIES):
-            config = model.sample(number, int(rng.integers(2**31)), _DISCRETE_CANDIDATES << attempt, old)
-            if not old(config):
+    def _spread(self, known: Known, history: History, rng: Generator) -> Config | None:
+        """The draw that is farthest from all points so far, and not at the ends of the axes, where few optima are."""
+        cube = rng.random((_DRAWS, len(self._layout)))
+        inner = np.where(self._layout.categorical, cube, _MARGIN + (1 - 2 * _MARGIN) * cube)
+        draws = self._layout.spread(inner)
+        taken = np.concatenate([known.points, known.pending])
+        while len(draws):
+            place = most_apart(draws, taken, self._layout.categorical)
+            config = self._layout.config_of(draws[place])
+            if not self._unseen.barred(config, history.seen):
                 return config
+            draws = np.delete(draws, place, axis=0)
         return None
 
+    def _modelled(self, known: Known, old: Mapping[bytes, int], history: History, rng: Generator) -> Suggestion | None:
+        from swath.sweeps.search.expectation import Expectation
 
-class _Evidence:
-    """What each trial of a history counts as: an objective, pending, or nothing."""
+        few = _few(known)
+        expectation = Expectation.of(few, self._layout.categorical, _SETS if len(few.values) <= _FEW else 1, rng)
+        candidates = Candidates(self._layout, old, self._allowed if self._space.constraints else None)
+        good = few.points[np.argsort(few.values, kind="stable")[:_GOOD]]
+        ranked = candidates.ranked(expectation.score, good, rng, self._whole())
+        for point in ranked[:_LOOKED_AT]:
+            config = self._layout.config_of(point)
+            if not self._unseen.barred(config, history.seen):
+                return Suggestion(config, f"bayes: {expectation.told(point, known, history.goal)}")
+        return None
 
-    def __init__(self, space: SearchSpace, history: History) -> None:
-        self.history = history
-        self._space = space
-        self._cursor = 0
-        self._values: dict[int, float] = {}
-        self._pending: set[int] = set()
-        self._as_worst: set[int] = set()
-        self._stale: set[int] = set()
-        self._worst: float | None = None
-        self._model: TpeModel | None = None
+    def _allowed(self, points: Array) -> Mask:
+        return np.array([self._space.allows(self._layout.config_of(point)) for point in points], dtype=bool)
 
-    def __str__(self) -> str:
-        return f"{self.results} finished and {len(self._pending)} running trials"
+    def _whole(self) -> Array | None:
+        """All points of a space that has few."""
+        if self._points is None and self._space.size is not None and self._space.size <= _WHOLE:
+            configs = (self._space.point(index) for index in range(self._space.size))
+            self._points = np.array([self._layout.point_of(config) for config in configs if self._space.allows(config)])
+            self._points = self._points.reshape(-1, len(self._layout))
+        return self._points
 
-    @property
-    def results(self) -> int:
-        """How many trials have an objective, imputed ones included."""
-        return len(self._values) + (len(self._as_worst) if self._worst is not None else 0)
 
-    def sync(self) -> None:
-        """Take in what changed since the last time."""
-        changed = set(self.history.changes[self._cursor :])
-        self._cursor = len(self.history.changes)
-        if not changed:
-            return
-        for number in changed:
-            self._take(self.history.observations[number])
-        self._stale |= changed
-        worst = self._worst_value()
-        if worst != self._worst:
-            self._worst = worst
-            self._stale |= self._as_worst
+def _few(known: Known) -> Known:
+    """The best trials, the newest, and some of the others from good to bad: time grows with the cube of the number."""
+    pending = known.pending[-_PENDING:]
+    if len(known.values) <= _BEST + _NEWEST + _OTHERS:
+        return Known(known.points, known.values, pending)
+    kept = np.zeros(len(known.values), dtype=bool)
+    kept[-_NEWEST:] = True
+    order = np.argsort(known.values, kind="stable")
+    order = order[~kept[order]]
+    kept[order[:_BEST]] = True
+    rest = order[_BEST:]
+    kept[rest[np.linspace(0, len(rest) - 1, _OTHERS).astype(np.int64)]] = True
+    return Known(known.points[kept], known.values[kept], pending)
 
-    def model(self) -> TpeModel:
-        """TPE with all trials as they count now."""
-        from swath.sweeps.search.tpe import TpeModel
 
-        if self._model is None:
-            self._model = TpeModel(self._space, self.history.goal)
-        for number in self._stale:
-            self._put(self._model, number)
-        self._stale.clear()
-        return self._model
+def _tpe(space: SearchSpace, goals: tuple[Goal, ...]) -> Model:
+    from swath.sweeps.search import tpe
 
-    def _put(self, model: TpeModel, number: int) -> None:
-        value = self._worst if number in self._as_worst else self._values.get(number)
-        if value is None and number not in self._pending:
-            model.leave_out(number)
-        else:
-            model.put(number, self.history.observations[number].config, value)
-
-    def _take(self, trial: Observation) -> None:
-        number = trial.number
-        self._values.pop(number, None)
-        self._pending.discard(number)
-        self._as_worst.discard(number)
-        if not self._space.contains(trial.config):
-            return
-        if trial.state in _PENDING and self.history.impute_while_running is None:
-            self._pending.add(number)
-            return
-        value = trial.value if trial.state in _COMPLETE else self._imputed(trial)
-        if value is not None and math.isfinite(value):
-            self._values[number] = value
-        else:
-            self._as_worst.add(number)
-
-    def _imputed(self, trial: Observation) -> float | None:
-        """What a trial that did not end well, or has not ended, counts as; None for the worst of all."""
-        how: Impute | None = self.history.impute
-        if trial.state in _PENDING:
-            how = self.history.impute_while_running
-        return {"latest": trial.latest, "best": trial.best}.get(how or "worst")
-
-    def _worst_value(self) -> float | None:
-        worst = max if self.history.goal == "minimize" else min
-        return worst(self._values.values(), default=None)
+    return tpe.Tpe(space, goals)

@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from swath.sweeps.search.base import History, Suggestion
-from swath.sweeps.search.unseen import draw_unseen
-from swath.sweeps.space import Config, SearchSpace
+from swath.sweeps.search.unseen import Unseen
+from swath.sweeps.space import SearchSpace
 
 if TYPE_CHECKING:
     from numpy.random import Generator
@@ -18,11 +18,8 @@ class Random:
     uses_history = False
 
     def __init__(self, space: SearchSpace) -> None:
-        self._space = space
+        self._unseen = Unseen(space)
 
     def suggest(self, history: History, number: int, rng: Generator) -> Suggestion | None:
-        def draw() -> Config:
-            return self._space.from_unit(rng.random(len(self._space.searched)).tolist())
-
-        config = draw_unseen(self._space, history.seen, draw, rng)
+        config = self._unseen.random(history.seen, rng)
         return None if config is None else Suggestion(config, "random: an independent draw")

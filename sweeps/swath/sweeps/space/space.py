@@ -1,10 +1,9 @@
-"""The typed search space of a sweep: its leaves, the map to the unit cube, hashes of points and the grid; no search."""
+"""`SearchSpace`: its leaves, the map to the unit cube, hashes of points and the grid; no search."""
 
 from __future__ import annotations
 
 import copy
 import hashlib
-import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -19,35 +18,26 @@ from swath.sweeps.distributions import (
     Steps,
     Uniform,
     key_of,
-    make_distribution,
 )
-
-Config = dict[str, Any]
-
-
-@dataclass(frozen=True)
-class Leaf:
-    """One parameter that is not nested: where it stands in the config, and what it may be."""
-
-    path: tuple[str, ...]
-    distribution: Distribution
-
-    @property
-    def name(self) -> str:
-        """The path with dots, as people write it."""
-        return ".".join(self.path)
+from swath.sweeps.space.expressions import Expression
+from swath.sweeps.space.leaves import BRANCH, Config, Leaf, find, read_leaves
+from swath.sweeps.space.product import ABSENT, Product
 
 
 @dataclass(frozen=True)
 class SearchSpace:
-    """All leaves, sorted by name at every nesting level. A config is the nested dict with one value a leaf."""
+    """All leaves, sorted by name at every nesting level, parents first. A config is the nested dict of those there are.
+
+    `constraints` must hold for a config; one that speaks of a parameter which is not there holds.
+    """
 
     leaves: tuple[Leaf, ...]
+    constraints: tuple[Expression, ...] = ()
 
     @classmethod
-    def from_parameters(cls, parameters: Mapping[str, Any]) -> SearchSpace:
-        """The space of the checked `parameters` of a spec."""
-        return cls(tuple(_leaves(parameters, ())))
+    def from_parameters(cls, parameters: Mapping[str, Any], constraints: Iterable[str] = ()) -> SearchSpace:
+        """The space of the checked `parameters` and `constraints` of a spec."""
+        return cls(read_leaves(parameters)[0], tuple(Expression(text) for text in constraints))
 
     @cached_property
     def searched(self) -> tuple[Leaf, ...]:
@@ -55,53 +45,148 @@ class SearchSpace:
         return tuple(leaf for leaf in self.leaves if leaf.distribution.size != 1)
 
     @cached_property
+    def conditional(self) -> bool:
+        """Whether there are leaves that are not in every config."""
+        return any(leaf.when for leaf in self.leaves)
+
+    @cached_property
     def size(self) -> int | None:
-        """How many distinct configs there are; None when a leaf is continuous."""
-        return _product([leaf.distribution.size for leaf in self.leaves])
+        """How many distinct configs there are, constraints aside; None when a leaf is continuous."""
+        continuous = any(leaf.distribution.size is None for leaf in self.leaves)
+        return None if continuous else self._points.size
 
     def from_unit(self, cube: Sequence[float]) -> Config:
-        """The config at a point of the unit cube (one coordinate in [0, 1] for each of `searched`)."""
+        """The config at a point of the unit cube (one coordinate in [0, 1] for each of `searched`).
+
+        Coordinates of leaves that turn out not to be there mean nothing.
+        """
         pairs = zip(self.searched, cube, strict=True)
         return self.from_values([leaf.distribution.ppf(float(coordinate)) for leaf, coordinate in pairs])
 
     def from_values(self, values: Sequence[Any]) -> Config:
         """The config with one value for each of `searched`; the other leaves have only one."""
-        given = dict(zip((leaf.path for leaf in self.searched), values, strict=True))
-        return _nested((path, given.get(path, only)) for path, only in self._only)
+        given = iter(values)
+        settled = [next(given) if several else only for several, only in self._only]
+        return self._config(settled)
 
     @cached_property
-    def _only(self) -> tuple[tuple[tuple[str, ...], Any], ...]:
-        """Each leaf's path with its one value, or None where it is searched."""
-        sizes = ((leaf.path, leaf.distribution) for leaf in self.leaves)
-        return tuple((path, item.value_at(0) if item.size == 1 else None) for path, item in sizes)
+    def _only(self) -> tuple[tuple[bool, Any], ...]:
+        """Of each leaf whether it is searched, and its one value where it is not."""
+        sizes = [leaf.distribution for leaf in self.leaves]
+        return tuple((item.size != 1, item.value_at(0) if item.size == 1 else None) for item in sizes)
+
+    def _config(self, values: Sequence[Any]) -> Config:
+        """The config of one value for each leaf, leaving out the leaves that are not there."""
+        if not self.conditional:
+            return _nested(zip((leaf.path for leaf in self.leaves), values, strict=True))
+        keys: list[str | None] = []
+        kept = []
+        for leaf, value in zip(self.leaves, values, strict=True):
+            there = value is not ABSENT and _is_there(leaf, keys)
+            keys.append(key_of(value) if there else None)
+            if there:
+                kept.append((leaf.path, value))
+        return _nested(kept)
+
+    def values_in(self, config: Mapping[str, Any]) -> list[Any] | None:
+        """The value of each leaf, `ABSENT` for those that are not there; None when `config` has another shape."""
+        keys: list[str | None] = []
+        values = []
+        for leaf in self.leaves:
+            there = _is_there(leaf, keys)
+            value = find(config, leaf.path, ABSENT) if there else ABSENT
+            if there and value is ABSENT:
+                return None
+            keys.append(key_of(value) if there and self.conditional else None)
+            values.append(value)
+        return values if _same_shape(config, self._shape_of(values)) else None
+
+    def _shape_of(self, values: Sequence[Any]) -> Config:
+        if not self.conditional:
+            return self._whole_shape
+        pairs = zip(self.leaves, values, strict=True)
+        return _nested((leaf.path, None) for leaf, value in pairs if value is not ABSENT)
+
+    @cached_property
+    def _whole_shape(self) -> Config:
+        return _nested((leaf.path, None) for leaf in self.leaves)
+
+    def coordinates(self, config: Mapping[str, Any]) -> list[float | None]:
+        """The point of the cube for `config`, which must be contained: None for leaves that are not there."""
+        pairs = zip(self.leaves, self._known_values(config), strict=True)
+        return [
+            None if value is ABSENT else leaf.distribution.to_unit(value)
+            for leaf, value in pairs
+            if leaf.distribution.size != 1
+        ]
 
     def to_unit(self, config: Mapping[str, Any]) -> tuple[float, ...]:
-        """A point of the cube that `from_unit` maps to `config`, which must be contained."""
-        return tuple(leaf.distribution.to_unit(value_in(config, leaf.path)) for leaf in self.searched)
+        """A point of the cube that `from_unit` maps to `config`, which must be contained; 0.5 where nothing counts."""
+        return tuple(0.5 if coordinate is None else coordinate for coordinate in self.coordinates(config))
+
+    def searched_values(self, config: Mapping[str, Any]) -> list[Any]:
+        """The value of each of `searched` in `config`, which must be contained; `ABSENT` for those not there."""
+        pairs = zip(self.leaves, self._known_values(config), strict=True)
+        return [value for leaf, value in pairs if leaf.distribution.size != 1]
+
+    def _known_values(self, config: Mapping[str, Any]) -> list[Any]:
+        values = self.values_in(config)
+        if values is None:
+            raise ValueError("the config is not one of this space")
+        return values
 
     def contains(self, config: Mapping[str, Any]) -> bool:
-        """Whether `config` has exactly the parameters of the space, each with a possible value."""
-        if not _same_shape(config, self._shape):
+        """Whether `config` has exactly the parameters that it must have, with possible values that fit together."""
+        values = self.values_in(config)
+        if values is None:
             return False
-        values = [value_in(config, leaf.path) for leaf in self.leaves]
-        return all(
-            leaf.distribution.contains(value) or step.contains(value)
+        return self.allows(config) and all(
+            value is ABSENT or leaf.distribution.contains(value) or step.contains(value)
             for leaf, step, value in zip(self.leaves, self._grid, values, strict=True)
         )
 
-    @cached_property
-    def _shape(self) -> Config:
-        return _nested((leaf.path, None) for leaf in self.leaves)
+    def misfits(self, point: Mapping[str, Any]) -> list[tuple[tuple[str, ...], Any]]:
+        """Path and value of whatever in `point`, which may leave parameters out, no config of this space can have."""
+        return [
+            (path, value)
+            for path, value in _values_of(point, frozenset(leaf.path for leaf in self.leaves))
+            if not any(leaf.path == path and leaf.distribution.contains(value) for leaf in self.leaves)
+        ]
+
+    def completed(self, point: Mapping[str, Any], cube: Sequence[float]) -> Config:
+        """The config with the values of `point`, and those at `cube` where it says nothing or nothing possible."""
+        drawn = iter(cube)
+        values = []
+        for leaf, (several, only) in zip(self.leaves, self._only, strict=True):
+            value = leaf.distribution.ppf(float(next(drawn))) if several else only
+            given = find(point, leaf.path, ABSENT)
+            values.append(given if given is not ABSENT and leaf.distribution.contains(given) else value)
+        return self._config(values)
+
+    def allows(self, config: Mapping[str, Any]) -> bool:
+        """Whether all constraints hold."""
+        if not self.constraints:
+            return True
+        values = dict(named(config))
+        return all(constraint.holds(values) for constraint in self.constraints)
 
     def point_hash(self, config: Mapping[str, Any]) -> str:
         """A text that equal configs share: the order of keys is nothing, 1 is 1.0 and -0.0 is 0.0, `true` is not 1."""
-        settled = _nested((leaf.path, _settled(leaf, config)) for leaf in self.leaves if _has(config, leaf.path))
-        text = key_of([settled, None if _same_shape(config, self._shape) else config])
+        values = self.values_in(config)
+        if values is None:
+            text = key_of([None, config])
+        else:
+            there = [(leaf, value) for leaf, value in zip(self.leaves, values, strict=True) if value is not ABSENT]
+            text = key_of([_nested((leaf.path, _settled(leaf, value)) for leaf, value in there), None])
         return hashlib.blake2b(text.encode(), digest_size=16).hexdigest()
 
     def point(self, index: int) -> Config:
         """The config number `index` (0 .. size - 1) of a space that has a size; the last leaf varies fastest."""
-        return self._at(index, [leaf.distribution for leaf in self.leaves])
+        return self._config(self._points.values(index))
+
+    @cached_property
+    def _points(self) -> Product:
+        return Product(self.leaves, [leaf.distribution for leaf in self.leaves])
 
     # The grid: the same product, but `q_uniform` counts up from min and leaves max out.
 
@@ -110,44 +195,48 @@ class SearchSpace:
         return tuple(_in_grid(leaf.distribution) for leaf in self.leaves)
 
     @cached_property
+    def _grid_points(self) -> Product:
+        return Product(self.leaves, self._grid)
+
+    @property
     def grid_size(self) -> int:
-        """How many points the grid has; only for a space without `grid_faults`."""
-        return _product([distribution.size for distribution in self._grid]) or 0
+        """How many points the grid has, constraints aside; only for a space without `grid_faults`."""
+        return self._grid_points.size
 
     def grid_point(self, index: int) -> Config:
         """Point number `index` of the grid, counted from 0, found without making the others."""
-        return self._at(index, self._grid)
+        return self._config(self._grid_points.values(index))
 
     def grid_faults(self) -> list[tuple[tuple[str, ...], str]]:
         """Path and complaint of each leaf that cannot be enumerated in a grid."""
         return [(leaf.path, fault) for leaf in self.leaves if (fault := _grid_fault(leaf.distribution))]
 
-    def _at(self, index: int, distributions: Sequence[Distribution]) -> Config:
-        digits = []
-        for distribution in reversed(distributions):
-            index, digit = divmod(index, distribution.size or 1)
-            digits.append(digit)
-        if index:
-            raise IndexError("there is no such point")
-        values = (item.value_at(digit) for item, digit in zip(distributions, reversed(digits), strict=True))
-        return _nested(zip((leaf.path for leaf in self.leaves), values, strict=True))
+
+def named(config: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
+    """Every value of a nested config under its dotted name; a branch that is taken also under its choice's name."""
+    for key, value in config.items():
+        yield f"{prefix}{key}", value
+        if isinstance(value, Mapping):
+            yield from named(value, f"{prefix}{key}.")
+            if BRANCH in value:
+                yield f"{prefix}{key}", value[BRANCH]
 
 
-def value_in(config: Mapping[str, Any], path: Sequence[str]) -> Any:
-    """The value at `path` of a nested config."""
-    value: Any = config
-    for key in path:
-        value = value[key]
-    return value
-
-
-def _leaves(parameters: Mapping[str, Any], path: tuple[str, ...]) -> Iterator[Leaf]:
-    for name in sorted(parameters):
-        parameter = parameters[name]
-        if "parameters" in parameter:
-            yield from _leaves(parameter["parameters"], (*path, name))
+def _values_of(
+    point: Mapping[str, Any], leaves: frozenset[tuple[str, ...]], path: tuple[str, ...] = ()
+) -> Iterator[tuple[tuple[str, ...], Any]]:
+    """Path and value of everything in a nested dict that is not a level of nesting itself."""
+    for key, value in point.items():
+        here = (*path, key)
+        if isinstance(value, Mapping) and value and here not in leaves:
+            yield from _values_of(value, leaves, here)
         else:
-            yield Leaf((*path, name), make_distribution(parameter))
+            yield here, value
+
+
+def _is_there(leaf: Leaf, keys: Sequence[str | None]) -> bool:
+    """Whether a leaf is there, given the keys of the values of those before it."""
+    return all(keys[condition.parent] in condition.keys for condition in leaf.when)
 
 
 def _nested(items: Iterable[tuple[tuple[str, ...], Any]]) -> Config:
@@ -171,24 +260,11 @@ def _same_shape(config: Any, shape: Any) -> bool:
     return all(_same_shape(config[key], shape[key]) for key in shape)
 
 
-def _has(config: Any, path: Sequence[str]) -> bool:
-    for key in path:
-        if not isinstance(config, Mapping) or key not in config:
-            return False
-        config = config[key]
-    return True
-
-
-def _settled(leaf: Leaf, config: Mapping[str, Any]) -> Any:
+def _settled(leaf: Leaf, value: Any) -> Any:
     """The value of `leaf`; of a quantised leaf the multiple meant, so that 0.3 and 3 * 0.1 are one point."""
-    value = value_in(config, leaf.path)
     if isinstance(leaf.distribution, Quantised) and leaf.distribution.contains(value):
         return leaf.distribution.value_at(leaf.distribution.index_of(value))
     return value
-
-
-def _product(sizes: Sequence[int | None]) -> int | None:
-    return None if None in sizes else math.prod(size for size in sizes if size is not None)
 
 
 def _in_grid(distribution: Distribution) -> Distribution:

@@ -3,8 +3,14 @@
 from __future__ import annotations
 
 TOP: dict[str, str] = {
-    "method": "How configurations are chosen: grid (all of them), random, or bayes (learns from finished trials).",
+    "method": "How configurations are chosen: grid (all of them), random, bayes (learns from trials), or another.",
     "parameters": "The parameters of the training program, each with its possible values.",
+    "metrics": "Two or more metrics that the sweep optimises together; each with name, goal and perhaps a limit.",
+    "repeats": "How often each configuration is run, and how its results are taken together.",
+    "budget": "When to make no more trials: after so many, after so much time or GPU time, or without progress.",
+    "warm_start": "What to begin from: earlier sweeps, runs, or given points.",
+    "search": "Options of the method.",
+    "constraints": "Conditions on parameters that every configuration meets, such as width * depth <= 4096.",
     "metric": "The metric that the sweep optimises, as the program logs it.",
     "early_terminate": "When to stop a trial that does worse than the others.",
     "program": "The program to run, relative to the folder of the sweep file or of the call.",
@@ -27,9 +33,7 @@ TOP: dict[str, str] = {
     "kind": "A kind mark of Kubernetes-like files; accepted, without effect.",
 }
 
-LATER: tuple[str, ...] = (
-    "search", "constraints", "repeats", "budget", "warm_start", "alerts", "metrics",
-)  # fmt: skip
+LATER: tuple[str, ...] = ("alerts",)
 
 NOTICES: dict[str, str] = {
     "controller": "`controller` has no effect: swath's own controller hands out the trials.",
@@ -43,8 +47,10 @@ NOTICES: dict[str, str] = {
 #: The store keeps a seed in 64 bits.
 GREATEST_SEED = 2**63 - 1
 
-METHODS: tuple[str, ...] = ("grid", "random", "bayes")
-METHODS_LATER: tuple[str, ...] = ("tpe", "gp", "cmaes", "qmc", "nsga2", "custom")
+METHODS: tuple[str, ...] = ("grid", "random", "qmc", "bayes", "tpe", "gp", "cmaes", "nsga2", "nsga3", "custom")
+#: Methods that learn from results, and those that can learn from several metrics.
+LEARNING: tuple[str, ...] = ("bayes", "tpe", "gp", "cmaes", "nsga2", "nsga3", "custom")
+MULTI_OBJECTIVE: tuple[str, ...] = ("grid", "random", "qmc", "bayes", "tpe", "gp", "nsga2", "nsga3", "custom")
 
 METRIC: dict[str, str] = {
     "name": "The name under which the program logs the metric.",
@@ -53,18 +59,33 @@ METRIC: dict[str, str] = {
     "impute": "What a trial that failed counts as: its latest or best value, or the worst of all (default).",
     "impute_while_running": "What a running trial counts as for the search; false (default): as running.",
 }
+METRICS: dict[str, str] = {
+    "name": "The name under which the program logs the metric.",
+    "goal": "minimize (default) or maximize.",
+    "target": "No new trial starts once one run has reached the targets of all metrics that have one.",
+    "limit": "A bound that a good trial keeps: at most this when minimised, at least this when maximised.",
+    "impute": "What a trial that failed counts as: its latest or best value, or the worst of all (default).",
+}
+BUDGET: dict[str, str] = {
+    "trials": "How many trials to make at most; the same as run_cap.",
+    "time": "How long the sweep makes new trials, from its first trial on: 90s, 30m, 2h, 1d.",
+    "gpu_hours": "How many GPU hours the trials may use before no more are made.",
+    "no_improvement": "How many trials in a row may end without a better result.",
+}
+REPEATS: dict[str, str] = {
+    "count": "How often each configuration is run.",
+    "aggregate": "How results are taken together: mean (default), median, lower (mean, a standard error worse).",
+    "over": "The name under which each repeat is given its number's seed in the config; default: seed.",
+    "early": "true (default): repeats of a configuration that is clearly worse are left out.",
+}
+AGGREGATES: tuple[str, ...] = ("mean", "median", "lower")
+WARM_START: dict[str, str] = {
+    "sweeps": "Ids of earlier sweeps whose results count as observations here.",
+    "runs": "Ids of earlier runs whose results count as observations here.",
+    "points": "Configurations to try first; parameters that are left out are chosen by the method.",
+}
 GOALS: tuple[str, ...] = ("minimize", "maximize")
 IMPUTES: tuple[str, ...] = ("latest", "best", "worst")
-
-HYPERBAND: dict[str, str] = {
-    "type": "hyperband",
-    "min_iter": "The first band: reports of the metric before a trial can be stopped; later bands follow by eta.",
-    "max_iter": "The greatest number of reports; the bands are counted down from it, with s.",
-    "s": "How many bands to count down from max_iter.",
-    "eta": "The ratio between bands, and the share that goes on: one in eta; default 3.",
-    "strict": "true (default): the value at the band counts; false: the best value so far.",
-}
-STOPPERS_LATER: tuple[str, ...] = ("asha", "median", "plateau", "threshold", "bohb", "pbt", "any")
 
 RESOURCES: dict[str, str] = {
     "cpu": "CPU cores of one trial; default 1.",
@@ -92,8 +113,9 @@ PARAMETER: dict[str, str] = {
     "a": "The first shape of beta.",
     "b": "The second shape of beta.",
     "parameters": "Nested parameters: the run's config holds a dict of them under this name.",
+    "choice": "Branches by name, each with parameters of its own; the config says under `choice` which one is taken.",
+    "when": "Other parameters and the values that they must have for this one to be there.",
 }
-PARAMETER_LATER: tuple[str, ...] = ("when", "choice")
 
 _RANGE, _BELL, _SHAPES = ("min", "max"), ("mu", "sigma"), ("a", "b")
 #: distribution -> (keys it must have, keys it may have)

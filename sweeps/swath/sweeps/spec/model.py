@@ -4,12 +4,16 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from swath.sweeps.spec.faults import Fault
 
+if TYPE_CHECKING:
+    from swath.sweeps.spec.stoppers import StopperSettings
+
 Goal = Literal["minimize", "maximize"]
 Impute = Literal["latest", "best", "worst"]
+Aggregate = Literal["mean", "median", "lower"]
 
 
 @dataclass(frozen=True)
@@ -21,6 +25,7 @@ class Metric:
     target: float | None = None
     impute: Impute = "worst"
     impute_while_running: Impute | None = None
+    limit: float | None = None
 
     def to_dict(self) -> dict[str, Any]:
         """The metric as the file would say it."""
@@ -29,6 +34,8 @@ class Metric:
             data["target"] = self.target
         if self.impute_while_running is not None:
             data["impute_while_running"] = self.impute_while_running
+        if self.limit is not None:
+            data["limit"] = self.limit
         return data
 
 
@@ -47,6 +54,54 @@ class HyperbandSettings:
         data = {"min_iter": self.min_iter, "max_iter": self.max_iter, "s": self.s}
         given = {key: value for key, value in data.items() if value is not None}
         return {"type": "hyperband", **given, "eta": self.eta, "strict": self.strict}
+
+
+@dataclass(frozen=True)
+class Budget:
+    """When to make no more trials; None: no such bound. Times in seconds."""
+
+    trials: int | None = None
+    time_s: float | None = None
+    gpu_hours: float | None = None
+    no_improvement: int | None = None
+
+    def to_dict(self) -> dict[str, Any]:
+        """The budget as the file would say it."""
+        time = None if self.time_s is None else f"{self.time_s:g}s"
+        data = {
+            "trials": self.trials, "time": time, "gpu_hours": self.gpu_hours, "no_improvement": self.no_improvement,
+        }  # fmt: skip
+        return {key: value for key, value in data.items() if value is not None}
+
+
+@dataclass(frozen=True)
+class Repeats:
+    """Each configuration is run `count` times, with 0, 1, ... as `over`; `early`: bad ones less often."""
+
+    count: int = 1
+    aggregate: Aggregate = "mean"
+    over: str = "seed"
+    early: bool = True
+
+    def to_dict(self) -> dict[str, Any]:
+        """The repeats as the file would say them; nothing where each configuration is run once."""
+        if self == Repeats():
+            return {}
+        return {"count": self.count, "aggregate": self.aggregate, "over": self.over, "early": self.early}
+
+
+@dataclass(frozen=True)
+class WarmStart:
+    """Earlier sweeps and runs by id, and configurations (perhaps with parameters left out) to try first."""
+
+    sweeps: tuple[str, ...] = ()
+    runs: tuple[str, ...] = ()
+    points: tuple[dict[str, Any], ...] = ()
+
+    def to_dict(self) -> dict[str, Any]:
+        """What to begin from as the file would say it."""
+        data = {"sweeps": list(self.sweeps), "runs": list(self.runs), "points": list(self.points)}
+        return {key: value for key, value in data.items() if value}
 
 
 @dataclass(frozen=True)
@@ -79,13 +134,16 @@ class Retry:
 class SweepSpec:
     """A sweep file without faults. `parameters` is plain nested data; `swath.sweeps.space` gives it types.
 
+    `metrics` holds all metrics of a sweep with several, and is empty for a sweep with one; `metric` is the first of
+    them then. `method` is a name of `keys.METHODS`; for `custom: package.module:Searcher` it is that whole text.
+
     `notices` are sentences about keys that were accepted and do nothing. `source` is the text it was read from.
     """
 
     method: str
     parameters: dict[str, Any]
     metric: Metric | None = None
-    early_terminate: HyperbandSettings | None = None
+    early_terminate: StopperSettings | None = None
     program: str | None = None
     command: tuple[str, ...] | None = None
     function: str | None = None
@@ -98,8 +156,19 @@ class SweepSpec:
     agents: int | None = None
     resources: Resources = Resources()
     retry: Retry = Retry()
+    metrics: tuple[Metric, ...] = ()
+    constraints: tuple[str, ...] = ()
+    search: dict[str, Any] = field(default_factory=dict)
+    budget: Budget = Budget()
+    repeats: Repeats = Repeats()
+    warm_start: WarmStart = WarmStart()
     notices: tuple[str, ...] = field(default=(), compare=False)
     source: str = field(default="", compare=False)
+
+    @property
+    def most_trials(self) -> int | None:
+        """How many trials are made at most; None without such a bound."""
+        return self.budget.trials if self.run_cap is None else self.run_cap
 
     def to_dict(self) -> dict[str, Any]:
         """Plain data that parses into an equal spec."""
@@ -116,10 +185,15 @@ class SweepSpec:
             "agents",
         ):
             data[key] = getattr(self, key)
+        if self.metrics:
+            data["metrics"] = [metric.to_dict() for metric in self.metrics]
+        for key in ("constraints", "search"):
+            value = getattr(self, key)
+            data[key] = (list(value) if isinstance(value, tuple) else value) or None
         data["command"] = None if self.command is None else list(self.command)
-        for key in ("metric", "early_terminate", "resources", "retry"):
+        for key in ("metric", "early_terminate", "resources", "retry", "budget", "repeats", "warm_start"):
             part = getattr(self, key)
-            data[key] = None if part is None else part.to_dict()
+            data[key] = None if part is None or (key == "metric" and self.metrics) else part.to_dict() or None
         return {key: value for key, value in data.items() if value is not None}
 
     def runnable_faults(self, base: Path | None = None) -> tuple[Fault, ...]:

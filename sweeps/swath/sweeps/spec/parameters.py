@@ -14,7 +14,7 @@ from swath.sweeps.spec.loader import Path
 from swath.sweeps.spec.reader import Reader, shown
 
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_.-]*")
-_FORMS = "value, values, min and max, distribution, or parameters"
+_FORMS = "value, values, min and max, distribution, choice, or parameters"
 
 
 def read_parameters(read: Reader, data: Mapping[str, Any]) -> dict[str, Any]:
@@ -51,18 +51,52 @@ def _check_all(read: Reader, parameters: Mapping[str, Any], path: Path) -> None:
 
 
 def _check_one(read: Reader, parameter: dict[str, Any], path: Path) -> None:
-    if any(key in parameter for key in keys.PARAMETER_LATER):
-        read.keys(parameter, path, keys.PARAMETER, keys.PARAMETER_LATER)
-    elif "parameters" in parameter:
-        read.keys(parameter, path, ("parameters",))
+    if "when" in parameter:
+        _check_when(read, parameter, path)
+        parameter = {key: value for key, value in parameter.items() if key != "when"}
+    if "parameters" in parameter:
+        read.keys(parameter, path, ("parameters", "when"))
         inner = read.mapping(parameter, "parameters", path)
         if inner is not None:
             _check_all(read, inner, (*path, "parameters"))
+    elif "choice" in parameter:
+        read.keys(parameter, path, ("choice", "when"))
+        _check_choice(read, parameter, path)
     else:
         name = _distribution(read, parameter, path)
         if name is not None:
             _check_keys(read, parameter, path, name)
             _check_values(read, parameter, path, name)
+
+
+def _check_when(read: Reader, parameter: dict[str, Any], path: Path) -> None:
+    """The form of a condition; whether its parameters can have such values is checked with the space."""
+    when = read.mapping(parameter, "when", path)
+    if when is not None and not when:
+        read.fault((*path, "when"), "says no condition", "write it as when: {optimizer: sgd}, or remove it")
+    for name, value in (when or {}).items():
+        if isinstance(value, dict) or value == []:
+            hint = "write the value that it must have, or a list of such values"
+            read.fault((*path, "when", name), f"must be a value or a list of values, not {shown(value)}", hint)
+
+
+def _check_choice(read: Reader, parameter: dict[str, Any], path: Path) -> None:
+    branches, here = read.mapping(parameter, "choice", path), (*path, "choice")
+    if branches is not None and not branches:
+        read.fault(here, "must hold at least one branch", "write choice: {mlp: {parameters: {...}}, linear: {}}")
+    for name, branch in (branches or {}).items():
+        if branch is None:
+            continue
+        if not isinstance(branch, dict):
+            read.fault((*here, name), f"must hold `parameters`, not {shown(branch)}", f"write {name}: {{}} for none")
+            continue
+        read.keys(branch, (*here, name), ("parameters",))
+        inner = read.mapping(branch, "parameters", (*here, name))
+        if inner:
+            _check_all(read, inner, (*here, name, "parameters"))
+        if inner and "choice" in inner:
+            told = "a parameter of a branch cannot be named choice: the config holds the branch under that name"
+            read.fault((*here, name, "parameters", "choice"), told, "give it another name")
 
 
 def _distribution(read: Reader, parameter: dict[str, Any], path: Path) -> str | None:

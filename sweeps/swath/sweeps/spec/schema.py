@@ -5,12 +5,14 @@ from __future__ import annotations
 from typing import Any
 
 from swath.sweeps.spec import keys
+from swath.sweeps.spec.stopper_keys import early_terminate_schema
 
 Schema = dict[str, Any]
 
 _NUMBER: Schema = {"type": "number"}
 _TEXT: Schema = {"type": "string", "minLength": 1}
 _POSITIVE: Schema = {"type": "number", "exclusiveMinimum": 0}
+_WHEN: Schema = {"type": "object", "minProperties": 1}
 _PARAMETER_TYPES: dict[str, Schema] = {
     "value": {},
     "values": {"type": "array", "minItems": 1},
@@ -65,10 +67,16 @@ def _top_types() -> dict[str, Schema]:
     )
     return {
         **dict.fromkeys(texts, _TEXT),
-        "method": {"enum": list(keys.METHODS)},
+        "method": _method(),
+        "search": {"type": "object"},
         "parameters": {"$ref": "#/$defs/parameters"},
+        "constraints": {"anyOf": [_TEXT, {"type": "array", "minItems": 1, "items": _TEXT}]},
         "metric": _metric(),
-        "early_terminate": _early_terminate(),
+        "metrics": _metrics(),
+        "repeats": _repeats(),
+        "budget": _budget(),
+        "warm_start": _warm_start(),
+        "early_terminate": early_terminate_schema(),
         "command": {"type": "array", "minItems": 1, "items": {"type": ["string", "number"]}},
         "run_cap": {"type": "integer", "minimum": 1},
         "seed": {"type": "integer", "minimum": 0, "maximum": keys.GREATEST_SEED},
@@ -78,6 +86,11 @@ def _top_types() -> dict[str, Schema]:
         "controller": {"type": "object", "properties": {"type": {"enum": ["local", "cloud"]}}},
         "scheduler": {"type": "object"},
     }
+
+
+def _method() -> Schema:
+    own: Schema = {"type": "object", "properties": {"custom": _TEXT}, "required": ["custom"]}
+    return {"anyOf": [{"enum": list(keys.METHODS)}, {"type": "string", "pattern": "^custom *:"}, own]}
 
 
 def _metric() -> Schema:
@@ -92,17 +105,38 @@ def _metric() -> Schema:
     return _object(keys.METRIC, types, required=["name"])
 
 
-def _early_terminate() -> Schema:
+def _metrics() -> Schema:
     types: dict[str, Schema] = {
-        "type": {"const": "hyperband"},
-        "min_iter": {"type": "integer", "minimum": 1},
-        "max_iter": {"type": "integer", "minimum": 1},
-        "s": {"type": "integer", "minimum": 1},
-        "eta": {"type": "number", "exclusiveMinimum": 1, "default": 3},
-        "strict": {"type": "boolean", "default": True},
+        "name": _TEXT,
+        "goal": {"enum": list(keys.GOALS), "default": "minimize"},
+        "target": _NUMBER,
+        "limit": _NUMBER,
+        "impute": {"enum": list(keys.IMPUTES), "default": "worst"},
     }
-    schema = _object(keys.HYPERBAND, types, required=["type"])
-    return {**schema, "oneOf": [{"required": ["min_iter"]}, {"required": ["max_iter", "s"]}]}
+    return {"type": "array", "minItems": 2, "items": _object(keys.METRICS, types, required=["name"])}
+
+
+def _repeats() -> Schema:
+    whole: Schema = {"type": "integer", "minimum": 1}
+    types: dict[str, Schema] = {
+        "count": whole,
+        "aggregate": {"enum": list(keys.AGGREGATES), "default": "mean"},
+        "over": {**_TEXT, "default": "seed"},
+        "early": {"type": "boolean", "default": True},
+    }
+    return {"anyOf": [whole, _object(keys.REPEATS, types, required=["count"])]}
+
+
+def _budget() -> Schema:
+    whole: Schema = {"type": "integer", "minimum": 1}
+    types = {"trials": whole, "time": _TEXT, "gpu_hours": _POSITIVE, "no_improvement": whole}
+    return {**_object(keys.BUDGET, types), "minProperties": 1}
+
+
+def _warm_start() -> Schema:
+    ids: Schema = {"anyOf": [_TEXT, {"type": "array", "items": _TEXT}]}
+    points: Schema = {"type": "array", "items": {"type": "object"}}
+    return _object(keys.WARM_START, {"sweeps": ids, "runs": ids, "points": points})
 
 
 def _resources() -> Schema:
@@ -125,21 +159,25 @@ def _retry() -> Schema:
 
 
 def _parameter_forms() -> list[Schema]:
-    nested = _object(
-        {"parameters": keys.PARAMETER["parameters"]},
-        {"parameters": {"$ref": "#/$defs/parameters"}},
-        ["parameters"],
-    )
-    return [nested, *(_parameter_form(name) for name in keys.DISTRIBUTIONS)]
+    nested = _with_when("parameters", {"$ref": "#/$defs/parameters"})
+    inner = {"parameters": {"$ref": "#/$defs/parameters"}}
+    branch = {"anyOf": [{"type": "null"}, _object({"parameters": keys.PARAMETER["parameters"]}, inner)]}
+    choice = _with_when("choice", {"type": "object", "minProperties": 1, "additionalProperties": branch})
+    return [nested, choice, *(_parameter_form(name) for name in keys.DISTRIBUTIONS)]
+
+
+def _with_when(key: str, schema: Schema) -> Schema:
+    descriptions = {name: keys.PARAMETER[name] for name in (key, "when")}
+    return _object(descriptions, {key: schema, "when": _WHEN}, [key])
 
 
 def _parameter_form(name: str) -> Schema:
     needed, allowed = keys.DISTRIBUTIONS[name]
     guessed = name in ("constant", "categorical", "int_uniform", "uniform")
-    types: dict[str, Schema] = {**_PARAMETER_TYPES, "distribution": {"const": name}}
+    types: dict[str, Schema] = {**_PARAMETER_TYPES, "distribution": {"const": name}, "when": _WHEN}
     if name == "int_uniform":
         types |= {"min": {"type": "integer"}, "max": {"type": "integer"}}
     if "log_uniform" in name:
         types["min"] = _POSITIVE
-    descriptions = {key: keys.PARAMETER[key] for key in ("distribution", *needed, *allowed)}
+    descriptions = {key: keys.PARAMETER[key] for key in ("distribution", *needed, *allowed, "when")}
     return {"title": name, **_object(descriptions, types, [*needed, *([] if guessed else ["distribution"])])}

@@ -1,4 +1,4 @@
-"""Amounts of memory with their units, as bytes; no other unit is known."""
+"""Amounts of memory and of time with their units, as bytes and seconds."""
 
 from __future__ import annotations
 
@@ -15,3 +15,19 @@ def parse_bytes(text: str) -> int | None:
         return None
     amount = float(found[1]) * (1024 if found[3] else 1000) ** _POWERS[found[2].lower()]
     return int(amount) if amount >= 1 else None
+
+
+_UNITS = {"s": 1.0, "m": 60.0, "min": 60.0, "h": 3600.0, "d": 86400.0, "w": 604800.0}
+_PART = re.compile(r"\s*([0-9]+(?:\.[0-9]*)?|\.[0-9]+)\s*(min|[smhdw])", re.IGNORECASE)
+
+
+def parse_seconds(text: str) -> float | None:
+    """`90s`, `1.5h` or `1h 30m` as seconds; None when it is no time above nothing."""
+    seconds, place = 0.0, 0
+    while place < len(text.rstrip()):
+        found = _PART.match(text, place)
+        if not found:
+            return None
+        seconds += float(found[1]) * _UNITS[found[2].lower()]
+        place = found.end()
+    return seconds if seconds > 0 else None

@@ -1,16 +1,25 @@
-"""Early stopping: the `Stopper` protocol and its rules."""
+"""Early stopping: the `Stopper` protocol, the `Book` that rules look into, and the rules."""
 
 from __future__ import annotations
 
-from swath.sweeps.spec.model import SweepSpec
-from swath.sweeps.stopping.base import Decision, Stopper
+from swath.sweeps.stopping.asha import Asha
+from swath.sweeps.stopping.base import Decision, Promotion, Standing, Stopper, is_due
+from swath.sweeps.stopping.book import Book, Mark
 from swath.sweeps.stopping.hyperband import Hyperband
+from swath.sweeps.stopping.make import make_stopper
+from swath.sweeps.stopping.pbt import Pbt, mutate
 
-__all__ = ["Decision", "Hyperband", "Stopper", "make_stopper"]
-
-
-def make_stopper(spec: SweepSpec) -> Stopper | None:
-    """The rule that `spec` asks for; None when trials run to their end."""
-    if spec.early_terminate is None or spec.metric is None:
-        return None
-    return Hyperband(spec.early_terminate, spec.metric.name)
+__all__ = [
+    "Asha",
+    "Book",
+    "Decision",
+    "Hyperband",
+    "Mark",
+    "Pbt",
+    "Promotion",
+    "Standing",
+    "Stopper",
+    "is_due",
+    "make_stopper",
+    "mutate",
+]

@@ -4,54 +4,122 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal, Protocol
+from typing import TYPE_CHECKING, Literal, Protocol
+
+if TYPE_CHECKING:
+    from swath.sweeps.stopping.book import Book
 
 Goal = Literal["minimize", "maximize"]
+Action = Literal["continue", "stop", "pause", "exploit"]
 
 
 @dataclass(frozen=True)
 class Decision:
-    """What is to become of a running trial at `band`, and why, in a sentence.
+    """What is to become of a running trial, and why, in a sentence for people.
 
-    `threshold` is the value it was held against, `rank` its place among the values there (1 is best) and `n` how many
-    values were there. These are None, or 0, where there was nothing to compare.
+    `band` is the number of reports at which it was compared, `threshold` the value it was held against, `rank` its
+    place among the values there (1 is best) and `n` how many values were there, its own included. These are None, or
+    0, where there was nothing to compare. `peers` are the numbers of a few trials that it was compared with. For
+    `exploit`, `donor` is the trial whose checkpoint and configuration it is to go on from.
     """
 
-    action: Literal["continue", "stop"]
+    action: Action
     reason: str
     band: int
     threshold: float | None = None
     rank: int | None = None
     n: int = 0
+    rule: str = ""
+    peers: tuple[int, ...] = ()
+    donor: int | None = None
+
+
+@dataclass(frozen=True)
+class Promotion:
+    """A paused trial that goes on, and why, in a sentence for people."""
+
+    number: int
+    reason: str
+
+
+@dataclass(frozen=True)
+class Standing:
+    """A running trial as it stands: `count` finite reports so far, the latest and the best of them.
+
+    `before` is the number of reports at which it was asked about last; 0: never. `unusable` counts the reports that
+    were NaN or infinite; they are no reports otherwise. `curve` holds the finite values in order, for a rule that
+    `needs_curve`; it may be empty for the others.
+    """
+
+    number: int
+    count: int
+    latest: float | None = None
+    best: float | None = None
+    before: int = 0
+    unusable: int = 0
+    curve: Sequence[float] = ()
 
 
 class Stopper(Protocol):
-    """Decides about a running trial from what the controller keeps: a pure function, the same facts, the same answer.
+    """Decides about running trials from what the controller keeps: a pure function, the same facts, the same answer.
 
-    An iteration is one finite value of the metric that a trial reported, whatever its step says. A band is a number
-    of iterations at which trials are compared. The controller keeps, for each trial, how many finite values it
-    reported, its best value so far, and its value at each band that it has reached. It asks when a report carries a
-    trial to or past a band (`crossed`), and may ask again later for the band of `band_reached`, since the values of
-    other trials there may have changed the answer.
+    A report is one finite value of the metric, whatever its step says. The controller keeps a `Book` of the sweep: when
+    a trial's reports go from `before` to `after` it puts the trial's `Mark` at each of `checkpoints(before, after)`
+    into it. It asks `judge` when the trial's reports have come to `next_check` of the number at which it asked last,
+    or past it, after the marks are in the book; and for a rule that `watches_unusable` also when a report was NaN or
+    infinite. A rule that has nothing against a trial says `continue`. Several reports that arrive together are judged
+    as one, at the trial's highest checkpoint. A trial that is paused and goes on later keeps its marks.
     """
 
     @property
-    def uses_best(self) -> bool:
-        """Whether a trial is judged by its best value so far (true) or by its value at the band (false)."""
+    def name(self) -> str:
+        """The rule as specs call it."""
         ...
 
-    def band_reached(self, count: int) -> int | None:
-        """The highest band of at most `count` iterations; None before the first."""
+    @property
+    def needs_curve(self) -> bool:
+        """Whether `judge` looks at the trial's own finite values."""
         ...
 
-    def crossed(self, before: int, after: int) -> tuple[int, ...]:
-        """The bands above `before` and up to `after` iterations, rising."""
+    @property
+    def watches_unusable(self) -> bool:
+        """Whether a report that is NaN or infinite may end a trial."""
         ...
 
-    def decide(self, goal: Goal, band: int, own_value: float, values_at_band: Sequence[float]) -> Decision:
-        """The decision about a trial whose highest reached band is `band`.
+    def checkpoints(self, before: int, after: int) -> tuple[int, ...]:
+        """The numbers of reports above `before` and up to `after` at which marks are kept, rising."""
+        ...
 
-        `values_at_band`: the value at this band of every trial, in any state, that has reached it, the trial itself
-        included. `own_value`: its value at the band, or its best value so far where `uses_best`.
+    def next_check(self, count: int) -> int | None:
+        """The next number of reports above `count` at which the rule wants to be asked; None: never again."""
+        ...
+
+    def judge(self, trial: Standing, book: Book) -> Decision:
+        """The decision about a running trial whose marks are in the book."""
+        ...
+
+    def promote(self, book: Book, last: bool = False) -> Promotion | None:
+        """Which of the book's parked trials goes on now that a slot is free; None: a new trial is the better use.
+
+        `last`: there are no new trials any more and none is running, so that what stays parked will never end.
         """
         ...
+
+
+def is_due(rule: Stopper, trial: Standing) -> bool:
+    """Whether the trial has come to the next check of `rule` since it was asked about last."""
+    check = rule.next_check(trial.before)
+    return check is not None and check <= trial.count
+
+
+def counted(count: int, word: str = "trial") -> str:
+    """`1 trial`, `2 trials`."""
+    return f"{count} {word}" if count == 1 else f"{count} {word}s"
+
+
+def ordinal(place: int) -> str:
+    """`the best`, `2nd best`, `11th best`."""
+    if place == 1:
+        return "the best"
+    ending = "th" if place % 100 in (11, 12, 13) else {1: "st", 2: "nd", 3: "rd"}.get(place % 10, "th")
+    return f"{place}{ending} best"

@@ -87,3 +87,25 @@ def spaces(leaf: st.SearchStrategy[Parameter] | None = None) -> st.SearchStrateg
     leaf = parameters() if leaf is None else leaf
     nested = level(leaf).map(lambda held: {"parameters": held})
     return level(st.one_of(leaf, leaf, nested))
+
+
+@st.composite
+def conditional_spaces(draw: st.DrawFn) -> Parameter:
+    """Parameters with a size, some of them there only under conditions, and a choice now and then."""
+    options = st.lists(st.integers(0, 4), min_size=1, max_size=4, unique=True).map(lambda values: {"values": values})
+    parameters: Parameter = {}
+    for name in draw(st.permutations(["a", "b", "c", "d"])):
+        body = dict(draw(options))
+        for parent in (
+            draw(st.lists(st.sampled_from(sorted(parameters)), max_size=2, unique=True)) if parameters else []
+        ):
+            values = parameters[parent]["values"]
+            held = draw(st.lists(st.sampled_from(values), min_size=1, unique=True))
+            body.setdefault("when", {})[parent] = held if len(held) > 1 else held[0]
+        parameters[name] = body
+    if draw(st.booleans()):
+        branch = st.dictionaries(st.sampled_from(["u", "v"]), options, max_size=2).map(
+            lambda held: {"parameters": held} if held else None
+        )
+        parameters["m"] = {"choice": draw(st.dictionaries(st.sampled_from(["x", "y", "z"]), branch, min_size=1))}
+    return parameters

@@ -1,0 +1,112 @@
+"""Figures of results alone: the history of a sweep, and its metrics against each other."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from itertools import combinations
+
+from swath.sweeps.figures.evidence import ROLE_NAMES, Evidence, role_of, told
+from swath.sweeps.figures.model import Axis, Figure, Line, Mark, Panel, Points, Role
+from swath.sweeps.fronts import Ranked, front_of
+from swath.sweeps.values import better
+from swath.sweeps.views import TrialView
+
+#: So many pairs of metrics are drawn.
+_PAIRS = 6
+
+
+def history(given: Evidence) -> Figure | None:
+    """The value of each trial in the order of their numbers, and the best so far; a panel for each metric."""
+    panels = [_course(given, index) for index in range(len(given.metrics)) if given.values(index)]
+    notes = dict.fromkeys(given.missing(index) for index in range(len(given.metrics)))
+    return Figure("history", "History", tuple(panels), note="; ".join(filter(None, notes))) if panels else None
+
+
+def _course(given: Evidence, index: int) -> Panel:
+    metric, values = given.metrics[index], given.values(index)
+    shown = given.with_value(index)
+    marks: list[Mark] = []
+    for role, name in ROLE_NAMES:
+        group = [trial for trial in shown if role_of(trial) == role]
+        if group:
+            marks.append(_points(given, name, role, group, values))
+    best, bests = None, []
+    for trial in shown:
+        best = values[trial.number] if better(metric.goal, values[trial.number], best) else best
+        bests.append(best)
+    numbers = tuple(float(trial.number) for trial in shown)
+    marks.append(Line("best so far", "best", numbers, tuple(value for value in bests if value is not None), step=True))
+    return Panel(Axis("trial"), given.metric_axis(index), tuple(marks))
+
+
+def _points(given: Evidence, name: str, role: Role, group: Sequence[TrialView], values: dict[int, float]) -> Points:
+    return Points(
+        name, role, tuple(float(trial.number) for trial in group), tuple(values[trial.number] for trial in group),
+        tuple(told(trial, results(given, trial)) for trial in group),
+    )  # fmt: skip
+
+
+def results(given: Evidence, trial: TrialView) -> dict[str, float | None]:
+    """The results of a trial by metric."""
+    if not given.spec.metrics:
+        return {given.metrics[0].name: trial.value} if given.metrics else {}
+    return {metric.name: value for metric, value in zip(given.metrics, trial.objectives, strict=False)}
+
+
+def front(given: Evidence) -> Figure | None:
+    """Each pair of metrics: the trials on the Pareto front, those behind it, and those that overstep a limit."""
+    if len(given.metrics) < 2:
+        return None
+    found = front_of(given.trials, given.metrics)
+    if not found.ranked:
+        return None
+    pairs = list(combinations(range(len(given.metrics)), 2))
+    panels = tuple(
+        _pair(given, found.ranked, one, other, line=len(given.metrics) == 2) for one, other in pairs[:_PAIRS]
+    )
+    notes = [] if not found.left_out else [f"{found.left_out} trials ended without a result in each metric"]
+    notes += [] if len(pairs) <= _PAIRS else [f"the first {_PAIRS} of {len(pairs)} pairs of metrics"]
+    return Figure("front", "Pareto front", panels, note="; ".join(notes))
+
+
+def _pair(given: Evidence, ranked: Sequence[Ranked], one: int, other: int, line: bool) -> Panel:
+    marks: list[Mark] = []
+    groups = {
+        "over": [each for each in ranked if each.front is None],
+        "dominated": [each for each in ranked if each.front is not None and each.front > 1],
+        "front": [each for each in ranked if each.front == 1],
+    }
+    for index, axis in ((one, "x"), (other, "y")):
+        marks += _limit(given, ranked, index, one if axis == "y" else other, axis)
+    for role, name in _GROUPS:
+        if group := [each.trial for each in groups[role]]:
+            x, y = _column(group, one), _column(group, other)
+            if role == "front" and line and len(group) > 1:
+                marks.append(Line("the front", "front", *_sorted(x, y)))
+            marks.append(Points(name, role, x, y, tuple(told(trial, results(given, trial)) for trial in group)))
+    return Panel(given.metric_axis(one), given.metric_axis(other), tuple(marks))
+
+
+_GROUPS: tuple[tuple[Role, str], ...] = (
+    ("over", "oversteps a limit"), ("dominated", "another one is better in all"), ("front", "Pareto front"),
+)  # fmt: skip
+
+
+def _limit(given: Evidence, ranked: Sequence[Ranked], index: int, across: int, axis: str) -> list[Mark]:
+    """The limit of a metric as a line across the panel."""
+    limit = given.metrics[index].limit
+    if limit is None or (given.metric_axis(index).log and limit <= 0):
+        return []
+    along = _column([each.trial for each in ranked], across)
+    ends, same = (min(along), max(along)), (limit, limit)
+    name = f"limit of {given.metrics[index].name}, {limit:g}"
+    return [Line(name, "limit", same, ends) if axis == "x" else Line(name, "limit", ends, same)]
+
+
+def _column(trials: Sequence[TrialView], index: int) -> tuple[float, ...]:
+    return tuple(float(value) for trial in trials if (value := trial.objectives[index]) is not None)
+
+
+def _sorted(x: tuple[float, ...], y: tuple[float, ...]) -> tuple[tuple[float, ...], tuple[float, ...]]:
+    pairs = sorted(zip(x, y, strict=True))
+    return tuple(pair[0] for pair in pairs), tuple(pair[1] for pair in pairs)

@@ -1,0 +1,103 @@
+"""Reads how a sweep is run: resources of a trial, retries, repeats, and the budget of the whole."""
+
+from __future__ import annotations
+
+from typing import Any, cast
+
+from swath.sweeps.spec import keys
+from swath.sweeps.spec.faults import nearest
+from swath.sweeps.spec.loader import as_list
+from swath.sweeps.spec.model import Aggregate, Budget, Repeats, Resources, Retry
+from swath.sweeps.spec.reader import Reader, shown
+from swath.sweeps.spec.units import parse_bytes, parse_seconds
+
+
+def read_resources(read: Reader, data: dict[str, Any]) -> Resources:
+    """What one trial needs."""
+    resources, path = read.mapping(data, "resources"), ("resources",)
+    if resources is None:
+        return Resources()
+    read.keys(resources, path, keys.RESOURCES, keys.RESOURCES_LATER)
+    cpu, gpu = read.number(resources, "cpu", path, above=0), read.number(resources, "gpu", path, least=0)
+    return Resources(1.0 if cpu is None else float(cpu), float(gpu or 0), _memory(read, resources))
+
+
+def _memory(read: Reader, resources: dict[str, Any]) -> int | None:
+    value, path = resources.get("memory"), ("resources", "memory")
+    if "memory" not in resources:
+        return None
+    if isinstance(value, int) and not isinstance(value, bool) and value > 0:
+        return value
+    amount = parse_bytes(value) if isinstance(value, str) else None
+    if amount is None:
+        read.fault(path, f"must be an amount of memory, not {shown(value)}", "write it with a unit: 8GiB or 500MB")
+    return amount
+
+
+def read_retry(read: Reader, data: dict[str, Any]) -> Retry:
+    """After which endings a trial is run again, and how often."""
+    retry, path = read.mapping(data, "retry"), ("retry",)
+    if retry is None:
+        return Retry()
+    read.keys(retry, path, keys.RETRY)
+    most, on = read.whole(retry, "max", 0, path), retry.get("on")
+    if "on" in retry and not isinstance(on, list):
+        read.fault((*path, "on"), f"must be a list of endings, not {shown(on)}", f"of {', '.join(keys.RETRY_ON)}")
+    if not isinstance(on, list):
+        return Retry() if most is None else Retry(max=most)
+    for index, ending in enumerate(on):
+        if ending not in keys.RETRY_ON:
+            hint = nearest(str(ending), keys.RETRY_ON)
+            read.fault((*path, "on", index), f"must be {as_list(keys.RETRY_ON)}, not {shown(ending)}", hint)
+    return Retry(5 if most is None else most, frozenset(ending for ending in on if isinstance(ending, str)))
+
+
+def read_budget(read: Reader, data: dict[str, Any]) -> Budget:
+    """When to make no more trials."""
+    budget, path = read.mapping(data, "budget"), ("budget",)
+    if budget is None:
+        return Budget()
+    read.keys(budget, path, keys.BUDGET)
+    if not budget:
+        read.fault(path, "bounds nothing", f"give {as_list(tuple(keys.BUDGET))}")
+    if "trials" in budget and "run_cap" in data:
+        read.fault((*path, "trials"), "there is a `run_cap` as well", "keep one of the two")
+    return Budget(
+        trials=read.whole(budget, "trials", 1, path),
+        time_s=_seconds(read, budget, "time", path),
+        gpu_hours=read.number(budget, "gpu_hours", path, above=0),
+        no_improvement=read.whole(budget, "no_improvement", 1, path),
+    )
+
+
+def _seconds(read: Reader, data: dict[str, Any], key: str, path: tuple[str, ...]) -> float | None:
+    value = data.get(key)
+    if key not in data:
+        return None
+    seconds = parse_seconds(value) if isinstance(value, str) else None
+    if seconds is None:
+        hint = (
+            f"write {value}s, {value}m or {value}h" if isinstance(value, (int, float)) else "write 90s, 30m, 2h or 1d"
+        )
+        read.fault((*path, key), f"must be a time with its unit, not {shown(value)}", hint)
+    return seconds
+
+
+def read_repeats(read: Reader, data: dict[str, Any]) -> Repeats:
+    """How often each configuration is run; a number alone is the count."""
+    count, path = data.get("repeats"), ("repeats",)
+    if isinstance(count, int) and not isinstance(count, bool):
+        return Repeats(read.whole(data, "repeats", 1) or 1)
+    repeats = read.mapping(data, "repeats")
+    if repeats is None:
+        return Repeats()
+    read.keys(repeats, path, keys.REPEATS)
+    if "count" not in repeats:
+        read.fault(path, "does not say how often", "add count: 3")
+    aggregate = read.choice(repeats, "aggregate", keys.AGGREGATES, path) or "mean"
+    return Repeats(
+        count=read.whole(repeats, "count", 1, path) or 1,
+        aggregate=cast(Aggregate, aggregate),
+        over=read.text(repeats, "over", path) or "seed",
+        early=repeats.get("early") is None or read.flag(repeats, "early", path) is not False,
+    )

@@ -1,0 +1,180 @@
+"""The rules of early stopping as a sweep file says them: frozen settings; reading and deciding happen elsewhere."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from swath.sweeps.spec.model import HyperbandSettings
+
+Mode = Literal["stop", "promote"]
+Compare = Literal["value", "best"]
+
+
+@dataclass(frozen=True)
+class Guard:
+    """When a rule holds back: before `warmup` reports of the trial, with fewer than `min_peers` other trials to compare
+    with, before `grace` trials have ended. `non_finite`: whether a NaN or an infinite value stops a trial.
+    """
+
+    warmup: int = 0
+    min_peers: int = 0
+    grace: int = 0
+    non_finite: Literal["ignore", "stop"] = "ignore"
+
+    def to_dict(self, usual: Guard) -> dict[str, Any]:
+        """What differs from `usual`, as the file would say it."""
+        return {key: value for key, value in vars(self).items() if value != getattr(usual, key)}
+
+
+@dataclass(frozen=True)
+class AshaSettings:
+    """Asynchronous successive halving; rungs at min_iter * eta^k below `max_iter` (None: no end)."""
+
+    min_iter: int = 1
+    max_iter: int | None = None
+    eta: float = 3
+    brackets: int = 1
+    mode: Mode = "stop"
+    compare: Compare = "best"
+    kind = "asha"
+
+    def to_dict(self) -> dict[str, Any]:
+        """The settings as the file would say them."""
+        return {"type": self.kind, **_given(self)}
+
+
+@dataclass(frozen=True)
+class BohbSettings:
+    """Hyperband's brackets with promotion, for a search that learns; `brackets` None: 3, or as many as there can be."""
+
+    max_iter: int
+    min_iter: int = 1
+    eta: float = 3
+    brackets: int | None = None
+    compare: Compare = "best"
+    kind = "bohb"
+
+    def to_dict(self) -> dict[str, Any]:
+        """The settings as the file would say them."""
+        return {"type": self.kind, **_given(self)}
+
+
+@dataclass(frozen=True)
+class MedianSettings:
+    """The median stopping rule; `compare`: the trial's own running mean, or its best value so far."""
+
+    compare: Literal["mean", "best"] = "mean"
+    kind = "median"
+
+    def to_dict(self) -> dict[str, Any]:
+        """The settings as the file would say them."""
+        return {"type": self.kind, **_given(self)}
+
+
+@dataclass(frozen=True)
+class PlateauSettings:
+    """Stop after `patience` reports without an improvement by more than `min_delta`."""
+
+    patience: int
+    min_delta: float = 0.0
+    kind = "plateau"
+
+    def to_dict(self) -> dict[str, Any]:
+        """The settings as the file would say them."""
+        return {"type": self.kind, **_given(self)}
+
+
+@dataclass(frozen=True)
+class ThresholdSettings:
+    """Stop when the latest value is above `above` or below `below`, from report number `after` on."""
+
+    above: float | None = None
+    below: float | None = None
+    after: int = 1
+    kind = "threshold"
+
+    def to_dict(self) -> dict[str, Any]:
+        """The settings as the file would say them."""
+        return {"type": self.kind, **_given(self)}
+
+
+@dataclass(frozen=True)
+class CurveSettings:
+    """Stop when the curve, extrapolated to `max_iter`, beats the best so far with less than `probability`."""
+
+    max_iter: int
+    probability: float = 0.05
+    kind = "curve"
+
+    def to_dict(self) -> dict[str, Any]:
+        """The settings as the file would say them."""
+        return {"type": self.kind, **_given(self)}
+
+
+@dataclass(frozen=True)
+class PbtSettings:
+    """Population based training: every `interval` reports the worst `quantile` goes on from one of the best.
+
+    Each of `parameters` (none named: all that are searched) is then drawn anew with probability `resample`, or else
+    multiplied by one of `factors`.
+    """
+
+    interval: int
+    quantile: float = 0.25
+    resample: float = 0.25
+    factors: tuple[float, ...] = (0.8, 1.2)
+    parameters: tuple[str, ...] = ()
+    kind = "pbt"
+
+    def to_dict(self) -> dict[str, Any]:
+        """The settings as the file would say them."""
+        given = {key: list(value) if isinstance(value, tuple) else value for key, value in _given(self).items()}
+        return {"type": self.kind, **given}
+
+
+Rule = (
+    HyperbandSettings
+    | AshaSettings
+    | BohbSettings
+    | MedianSettings
+    | PlateauSettings
+    | ThresholdSettings
+    | CurveSettings
+    | PbtSettings
+)
+
+
+@dataclass(frozen=True)
+class Guarded:
+    """A rule and when it holds back."""
+
+    rule: Rule
+    guard: Guard = Guard()
+
+    def to_dict(self) -> dict[str, Any]:
+        """The settings as the file would say them."""
+        return {**self.rule.to_dict(), **self.guard.to_dict(usual_guard(self.rule.to_dict()["type"]))}
+
+
+@dataclass(frozen=True)
+class AnyOf:
+    """Several rules: the first of them that has something against a trial decides."""
+
+    rules: tuple[Rule | Guarded, ...]
+
+    def to_dict(self) -> dict[str, Any]:
+        """The settings as the file would say them."""
+        return {"any": [rule.to_dict() for rule in self.rules]}
+
+
+StopperSettings = Rule | Guarded | AnyOf
+
+
+def usual_guard(kind: str) -> Guard:
+    """What holds back a rule of this type where the file says nothing of it."""
+    return Guard(min_peers=5) if kind == "median" else Guard()
+
+
+def _given(settings: Any) -> dict[str, Any]:
+    return {key: value for key, value in vars(settings).items() if value is not None and value != ()}
