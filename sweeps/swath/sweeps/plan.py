@@ -19,6 +19,7 @@ from swath.sweeps.search import History, Observation, Searcher, Suggestion, make
 from swath.sweeps.search.grid import GridRest
 from swath.sweeps.space import SearchSpace
 from swath.sweeps.spec import Metric, SweepSpec, parse_spec
+from swath.sweeps.spec.search import is_custom
 from swath.sweeps.standings import Standings
 from swath.sweeps.states import ENDED
 from swath.sweeps.stopping import Stopper, make_stopper
@@ -139,6 +140,11 @@ class Plan:
         if self.repeating is None:
             return config
         return {key: value for key, value in config.items() if key != self.spec.repeats.over}
+
+    def check_searcher(self, sweep: SweepRow) -> None:
+        """Raise what is wrong with a search method of the user's own, before anything is made."""
+        if is_custom(self.spec.method):
+            self._make_searcher(sweep)
 
     def _make_searcher(self, sweep: SweepRow) -> Searcher:
         if self.spec.method == "grid" and self.edited:

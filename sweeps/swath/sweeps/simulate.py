@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import heapq
 import math
-from bisect import bisect_right
+from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal, Protocol
@@ -319,10 +319,11 @@ class _Engine:
         )  # fmt: skip
 
     def _rungs(self) -> tuple[RungCount, ...]:
-        found = []
-        for at in sorted({*self.tallies, *self.book.reached}):
+        found, lengths = [], sorted(each.reports for each in self.outcomes.values())
+        marked = set(self.book.reached)
+        for at in sorted({*self.tallies, *marked}):
             tally = self.tallies.get(at, _Tally())
-            reached = sum(each.reports >= at for each in self.outcomes.values())
+            reached = len(self.book.rung(at)) if at in marked else len(lengths) - bisect_left(lengths, at)
             found.append(RungCount(at, reached, tally.stopped, tally.paused, tally.promoted, tally.threshold))
         return tuple(found)
 

@@ -109,6 +109,7 @@ class Workspace:
             raise SpecFaults(origin or "the spec", faults)
         plan = Plan(spec, Path(folder))
         sweep = self._new_row(spec, plan, origin, folder)
+        plan.check_searcher(sweep)
         if not given and spec.function is None:
             check_task(plan.task(sweep))
         with self._database.read() as connection:

@@ -46,7 +46,7 @@ GOOD: list[tuple[dict[str, Any], StopperSettings]] = [
         {"type": "asha", "min_iter": 2, "max_iter": 81, "eta": 4, "brackets": 2, "mode": "promote", "compare": "value"},
         AshaSettings(2, 81, 4, 2, "promote", "value"),
     ),
-    ({"type": "bohb", "max_iter": 81, "brackets": 5}, BohbSettings(81, brackets=5)),
+    ({"type": "bohb", "max_iter": 81, "brackets": 4}, BohbSettings(81, brackets=4)),
     ({"type": "median"}, Guarded(MedianSettings(), Guard(min_peers=5))),
     ({"type": "median", "min_peers": 0}, Guarded(MedianSettings())),
     ({"type": "median", "compare": "best", "grace": 2}, Guarded(MedianSettings("best"), Guard(min_peers=5, grace=2))),

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -81,3 +83,20 @@ def test_which_methods_learn_and_which_take_several_goals() -> None:
     assert [method for method in OPTIONS if not several_goals(method)] == ["cmaes"]
     assert several_goals("custom: a:B")
     assert not learns("custom: a:B")
+
+
+def test_the_reference_lists_every_option_with_its_default() -> None:
+    reference = Path(__file__).parents[3] / "docs" / "reference" / "spec.md"
+    table = reference.read_text().partition("## `search`")[2].partition("\n## ")[0]
+    told: dict[str, dict[str, str]] = {}
+    for names, options in re.findall(r"^\| (`[a-z].*?) \| (.*?) \|$", table, re.MULTILINE):
+        found = dict(re.findall(r"`([a-z0-9_]+)`(?: \(([^)]*)\))?", options))
+        told |= dict.fromkeys(re.findall(r"`([a-z0-9]+)`", names), found)
+    expected = {
+        method: {
+            name: "" if option.default is None else str(option.default).lower() for name, option in options.items()
+        }
+        for method, options in OPTIONS.items()
+        if options
+    }
+    assert told == expected

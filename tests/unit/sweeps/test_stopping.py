@@ -9,11 +9,19 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from swath.sweeps.spec import HyperbandSettings, parse_spec
-from swath.sweeps.stopping import Hyperband, make_stopper
+from swath.sweeps.stopping import Book, Decision, Hyperband, Mark, Standing, make_stopper
 from swath.sweeps.stopping.base import Goal
 
 VALUES = st.lists(st.floats(-100, 100), min_size=1, max_size=30)
 GOALS: st.SearchStrategy[Goal] = st.sampled_from(["minimize", "maximize"])
+
+
+def decided(hyperband: Hyperband, goal: Goal, band: int, own: float, values: list[float]) -> Decision:
+    """The decision about a trial with the value `own`, which is one of the `values` that trials had at the band."""
+    book = Book(goal)
+    for number, value in enumerate(values):
+        book.put(number, band, Mark(value, value, value))
+    return hyperband.judge(Standing(values.index(own), band, own, own), book)
 
 
 @pytest.mark.parametrize(
@@ -33,14 +41,15 @@ def test_bands(settings: HyperbandSettings, bands: tuple[int, ...]) -> None:
 
 def test_without_bands_no_trial_is_asked_about() -> None:
     hyperband = Hyperband(HyperbandSettings(max_iter=2, s=1))
-    assert hyperband.band_reached(1000) is None
-    assert hyperband.crossed(0, 1000) == ()
+    assert hyperband.next_check(0) is None
+    assert hyperband.checkpoints(0, 1000) == ()
+    assert hyperband.judge(Standing(1, 1000), Book("minimize")).action == "continue"
 
 
 @given(GOALS, VALUES, st.sampled_from([2, 3, 4, 1.5]))
 def test_the_best_one_in_eta_goes_on_and_never_all_stop(goal: Goal, values: list[float], eta: float) -> None:
     hyperband = Hyperband(HyperbandSettings(min_iter=1, eta=eta))
-    going = [value for value in values if hyperband.decide(goal, 1, value, values).action == "continue"]
+    going = [value for value in values if decided(hyperband, goal, 1, value, values).action == "continue"]
     assert len(going) >= int(len(values) / eta) + 1 or len(going) == len(values)
     if len(set(values)) == len(values):
         assert len(going) == int(len(values) / eta) + 1
@@ -50,13 +59,13 @@ def test_the_best_one_in_eta_goes_on_and_never_all_stop(goal: Goal, values: list
 def test_a_better_value_is_never_treated_worse(goal: Goal, values: list[float], a: float, b: float) -> None:
     hyperband = Hyperband(HyperbandSettings(min_iter=1))
     better, worse = (min(a, b), max(a, b)) if goal == "minimize" else (max(a, b), min(a, b))
-    if hyperband.decide(goal, 1, worse, values).action == "continue":
-        assert hyperband.decide(goal, 1, better, values).action == "continue"
+    told = [decided(hyperband, goal, 1, own, [*values, a, b]).action for own in (worse, better)]
+    assert told != ["continue", "stop"]
 
 
 @given(GOALS, VALUES, st.floats(-100, 100))
 def test_the_rank_counts_those_that_are_better(goal: Goal, values: list[float], own: float) -> None:
-    decision = Hyperband(HyperbandSettings(min_iter=1)).decide(goal, 1, own, [*values, own])
+    decision = decided(Hyperband(HyperbandSettings(min_iter=1)), goal, 1, own, [*values, own])
     better = [value for value in values if (value < own if goal == "minimize" else value > own)]
     assert decision.rank == len(better) + 1
 
@@ -64,12 +73,12 @@ def test_the_rank_counts_those_that_are_better(goal: Goal, values: list[float], 
 def test_the_reason_is_a_sentence() -> None:
     hyperband = Hyperband(HyperbandSettings(min_iter=9), "val/accuracy")
     values = [0.95, 0.93, 0.9, 0.88, 0.83, 0.8, 0.79, 0.75, 0.74, 0.73, 0.72, 0.71]
-    decision = hyperband.decide("maximize", 9, 0.71, values)
+    decision = decided(hyperband, "maximize", 9, 0.71, values)
     assert decision.reason == (
         "stopped at band 9: val/accuracy 0.71 is worse than the threshold 0.83 (5th best of 12 runs there, eta 3)"
     )
     assert (decision.action, decision.threshold, decision.rank, decision.n) == ("stop", 0.83, 12, 12)
-    alone = hyperband.decide("maximize", 9, 0.71, [0.71])
+    alone = decided(hyperband, "maximize", 9, 0.71, [0.71])
     assert alone.reason.startswith(
         "goes on at band 9: val/accuracy 0.71 is not worse than the threshold 0.71 (the best"
     )

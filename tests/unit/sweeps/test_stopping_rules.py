@@ -71,6 +71,12 @@ def test_asha_decides_nothing_before_there_is_a_third() -> None:
     assert rule(AshaSettings(mode="promote")).judge(Standing(1, 1), book).action == "pause"
 
 
+def test_the_first_rung_is_a_fortieth_of_the_whole_where_nothing_else_is_said() -> None:
+    assert rule(AshaSettings(max_iter=81)).checkpoints(0, 81) == (2, 6, 18, 54)
+    assert rule(BohbSettings(max_iter=1000)).checkpoints(0, 1000) == (25, 75, 225, 675)
+    assert rule(AshaSettings(min_iter=1, max_iter=81)).checkpoints(0, 81) == (1, 3, 9, 27)
+
+
 def test_asha_has_no_rung_from_max_iter_on() -> None:
     stopper = rule(AshaSettings(max_iter=27))
     assert stopper.checkpoints(0, 100) == (1, 3, 9)

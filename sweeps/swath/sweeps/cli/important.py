@@ -50,8 +50,8 @@ def _say(each: Weights, first: bool) -> None:
     title = Text(f"what matters for {each.metric}", style="bold")
     out.print(title.append(f"  {each.goal}, {words.plural(each.trials, 'trial')}, PED-ANOVA", style="dim"))
     table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="dim")
-    for name, right in (("parameter", False), ("share", True), ("", False), ("half of the best trials", False), ("", False)):
-        table.add_column(name, justify="right" if right else "left", no_wrap=True, overflow="ellipsis")
+    for name in ("parameter", "share", "", "half of the best trials", ""):
+        table.add_column(name, justify="right" if name == "share" else "left", no_wrap=True, overflow="ellipsis")
     for parameter in each.parameters:
         table.add_row(*_row(parameter, out.options.ascii_only))
     out.print(table)

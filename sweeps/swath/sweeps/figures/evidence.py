@@ -107,7 +107,8 @@ class Parameter:
     @property
     def axis(self) -> Axis:
         """Its axis."""
-        return Axis(self.name, self.log, tuple(label(value) for value in self.categories))
+        whole = bool(self.tried) and all(isinstance(value, int) for value in self.tried)
+        return Axis(self.name, self.log, tuple(label(value) for value in self.categories), whole)
 
     @cached_property
     def _places(self) -> dict[str, int]:
@@ -145,7 +146,7 @@ def label(value: Any) -> str:
 
 
 def beside(place: float, number: int) -> float:
-    """A place a little beside a category, another one for each trial and always the same, so that none hides another."""
+    """A place a little beside a category, another for each trial, so that none hides another."""
     return place + 0.5 * ((number * 0.618034) % 1.0 - 0.5)
 
 
@@ -161,8 +162,9 @@ def role_of(trial: TrialView) -> Role:
     return "finished" if trial.state == "finished" else "stopped" if trial.state == "stopped" else "other"
 
 
+#: In the order in which they are drawn: what finished must not be hidden.
 ROLE_NAMES: tuple[tuple[Role, str], ...] = (
-    ("finished", "finished"), ("stopped", "stopped early"), ("other", "failed, killed or not over"),
+    ("other", "failed, killed or not over"), ("stopped", "stopped early"), ("finished", "finished"),
 )  # fmt: skip
 
 

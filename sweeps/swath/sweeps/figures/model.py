@@ -26,16 +26,21 @@ Numbers: TypeAlias = tuple[float, ...]
 
 @dataclass(frozen=True)
 class Axis:
-    """One axis. With `categories` a value is a place among them (0, 1, ...), perhaps a little beside it."""
+    """One axis. With `categories` a value is a place among them (0, 1, ...), perhaps a little beside it.
+
+    `whole`: only whole numbers mean something; `percent`: values are shares.
+    """
 
     title: str
     log: bool = False
     categories: tuple[str, ...] = ()
+    whole: bool = False
+    percent: bool = False
 
 
 @dataclass(frozen=True)
 class Points:
-    """Single points. `texts` says what each is; `shades` are its values on the scale of the figure, where it has one."""
+    """Single points. `texts` says what each is; `shades` are the values on the figure's scale, where it has one."""
 
     name: str
     role: Role
@@ -47,7 +52,7 @@ class Points:
 
 @dataclass(frozen=True)
 class Line:
-    """A line through points; `step`: it keeps its height until the next one."""
+    """A line through points; `step`: it keeps its height until the next one. Without a name it explains itself."""
 
     name: str
     role: Role
@@ -89,7 +94,7 @@ class Panel:
 
 @dataclass(frozen=True)
 class Scale:
-    """What shades of colour mean: values from `low` to `high`. `better` is the end that should stand out, if one does."""
+    """What shades of colour mean: values from `low` to `high`. `better` is the end that should stand out, if any."""
 
     title: str
     low: float

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from typing import Any, TypeAlias
 
 import numpy as np
 
@@ -15,9 +16,13 @@ from swath.sweeps.views import TrialView
 #: So many parameters are drawn at most; others are drawn by name.
 MOST_PANELS, MOST_COLUMNS = 24, 16
 #: The grid of a surface, and from how many trials on there is one.
-_GRID, _LEAST_POINTS = 40, 8
+_GRID, _LEAST_POINTS = 48, 8
+#: How far a surface goes beyond the outermost trials, as a share of their range.
+_RIM = 0.04
 #: Where a parallel plot puts trials that do not have a parameter: below the axis.
 NOT_THERE = -0.12
+
+_Array: TypeAlias = np.ndarray[Any, np.dtype[np.float64]]
 
 
 def slices(given: Evidence) -> Figure | None:
@@ -27,7 +32,7 @@ def slices(given: Evidence) -> Figure | None:
     if not shown or not drawn:
         return None
     numbers = [trial.number for trial in given.trials]
-    scale = Scale("trial", float(min(numbers)), float(max(max(numbers), min(numbers) + 1)))
+    scale = Scale("trial", float(min(numbers)), float(max(*numbers, min(numbers) + 1)))
     panels = tuple(_slice(given, parameter, shown) for parameter in drawn)
     return Figure("slice", "Slices", panels, scale=scale, note=_note(given, len(drawn), len(given.parameters)))
 
@@ -150,7 +155,7 @@ def contour(given: Evidence) -> Figure | None:
         return None
     scale, values = _metric_scale(given), given.values()
     points = Points(
-        "trials", "other", tuple(_beside(across, trial) or 0.0 for trial in shown),
+        "trials", "finished", tuple(_beside(across, trial) or 0.0 for trial in shown),
         tuple(_beside(up, trial) or 0.0 for trial in shown),
         tuple(told(trial, results(given, trial)) for trial in shown), tuple(values[trial.number] for trial in shown),
     )  # fmt: skip
@@ -179,7 +184,7 @@ def _surface(points: Points, across: Parameter, up: Parameter, log: bool) -> Sur
     z = np.array(points.shades)
     z = np.log10(z) if log else z
     width = 0.35 * len(z) ** (-1 / 6)
-    steps = np.linspace(0.0, 1.0, _GRID)
+    steps = np.linspace(-_RIM, 1.0 + _RIM, _GRID)
     rows = []
     for height in steps:
         distance = ((steps[:, None] - x[None, :]) ** 2 + (height - y[None, :]) ** 2) / (2 * width**2)
@@ -191,12 +196,12 @@ def _surface(points: Points, across: Parameter, up: Parameter, log: bool) -> Sur
     return Surface(tuple(grid_x.tolist()), tuple(grid_y.tolist()), tuple(rows))
 
 
-def _unit(values: np.ndarray, log: bool) -> tuple[np.ndarray, np.ndarray]:  # type: ignore[type-arg]
+def _unit(values: _Array, log: bool) -> tuple[_Array, _Array]:
     """Values mapped to [0, 1], and the values at the steps of the grid."""
     plain = np.log10(values) if log else values
     low, high = plain.min(), plain.max()
     span = high - low or 1.0
-    grid = np.linspace(low, low + span, _GRID)
+    grid = np.linspace(low - _RIM * span, low + (1 + _RIM) * span, _GRID)
     return (plain - low) / span, 10**grid if log else grid
 
 
@@ -210,13 +215,14 @@ def importance(given: Evidence) -> Figure | None:
         names = tuple(each.name + (" *" if each.conditional else "") for each in shown)
         bars = [
             Bars(
-                name, "sure" if sure else "chance", tuple(each.share if each.certain is sure else 0.0 for each in shown),
+                name, "sure" if sure else "chance",
+                tuple(each.share if each.certain is sure else 0.0 for each in shown),
                 tuple(f"{each.share:.0%}" if each.certain is sure else "" for each in shown),
             )
             for sure, name in ((True, "matters"), (False, "no more than chance"))
             if any(each.certain is sure for each in shown)
         ]  # fmt: skip
-        axis = Axis(f"share in {weights.metric}")
+        axis = Axis(f"share in {weights.metric}", percent=True)
         panels.append(Panel(axis, Axis("", categories=names), tuple(bars)))
     conditional = any(each.conditional for weights in given.weights for each in weights.parameters)
     note = "* among the trials that have it" if conditional else ""

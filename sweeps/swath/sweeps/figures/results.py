@@ -36,7 +36,7 @@ def _course(given: Evidence, index: int) -> Panel:
         bests.append(best)
     numbers = tuple(float(trial.number) for trial in shown)
     marks.append(Line("best so far", "best", numbers, tuple(value for value in bests if value is not None), step=True))
-    return Panel(Axis("trial"), given.metric_axis(index), tuple(marks))
+    return Panel(Axis("trial", whole=True), given.metric_axis(index), tuple(marks))
 
 
 def _points(given: Evidence, name: str, role: Role, group: Sequence[TrialView], values: dict[int, float]) -> Points:
@@ -82,13 +82,13 @@ def _pair(given: Evidence, ranked: Sequence[Ranked], one: int, other: int, line:
         if group := [each.trial for each in groups[role]]:
             x, y = _column(group, one), _column(group, other)
             if role == "front" and line and len(group) > 1:
-                marks.append(Line("the front", "front", *_sorted(x, y)))
+                marks.append(Line("", "front", *_sorted(x, y)))
             marks.append(Points(name, role, x, y, tuple(told(trial, results(given, trial)) for trial in group)))
     return Panel(given.metric_axis(one), given.metric_axis(other), tuple(marks))
 
 
 _GROUPS: tuple[tuple[Role, str], ...] = (
-    ("over", "oversteps a limit"), ("dominated", "another one is better in all"), ("front", "Pareto front"),
+    ("over", "oversteps a limit"), ("dominated", "dominated by another"), ("front", "Pareto front"),
 )  # fmt: skip
 
 

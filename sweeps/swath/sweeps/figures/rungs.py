@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from itertools import pairwise
 
 from swath.sweeps.figures.evidence import Evidence
 from swath.sweeps.figures.model import Axis, Bars, Figure, Panel
@@ -68,4 +69,4 @@ def _groups(bands: list[int]) -> list[tuple[int, int]]:
     """At most `_MOST` ranges that hold all bands."""
     count = min(len(bands), _MOST)
     edges = [len(bands) * place // count for place in range(count + 1)]
-    return [(bands[low], bands[high - 1]) for low, high in zip(edges, edges[1:], strict=False)]
+    return [(bands[low], bands[high - 1]) for low, high in pairwise(edges)]

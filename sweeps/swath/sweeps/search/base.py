@@ -14,7 +14,7 @@ Impute = Literal["latest", "best", "worst"]
 
 @dataclass(frozen=True)
 class Observation:
-    """What is known of trial `number` now.
+    """What is known of trial `number` now; numbers below 1 are trials of other sweeps.
 
     `value` is the objective of a trial that ended (None when it has none), `latest` and `best` what it reported last
     and best while it ran. `state` is the trial's state by name: queued, running, paused, finished, stopped, failed

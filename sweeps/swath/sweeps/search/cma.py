@@ -92,7 +92,7 @@ class Cma:
         """A sample of each axis alone as the search stands, the same for the same trial."""
         inner = self._optimizer._cma  # it has no public name
         spread = inner._sigma * np.sqrt(np.diag(inner._C))
-        drawn = np.random.default_rng(number).normal(inner.mean, spread)
+        drawn = np.random.default_rng(number % 2**32).normal(inner.mean, spread)
         return np.asarray(np.clip(drawn, 0.0, 1.0))
 
     def _params(self, point: NDArray[np.float64]) -> dict[str, int | float]:

@@ -201,7 +201,7 @@ class Gp(_Study):
     attempts = 1
 
     def __init__(
-        self, space: SearchSpace, goals: Sequence[Goal], *, trials: int = 300, deterministic: bool = False
+        self, space: SearchSpace, goals: Sequence[Goal], *, trials: int = 200, deterministic: bool = False
     ) -> None:
         _require_torch()
         super().__init__(space, goals, _GP_PLACES)
@@ -314,7 +314,7 @@ class Genetic(_Study):
         self._generations: list[tuple[list[FrozenTrial], list[FrozenTrial]]] = []
 
     def _absent(self, number: int) -> Params:
-        genes = np.random.default_rng([number, len(self._distributions)]).random(len(self._distributions))
+        genes = np.random.default_rng(number % 2**32).random(len(self._distributions))
         pairs = zip(self._axes.by_name.items(), genes.tolist(), strict=True)
         return {name: axis.param_at(gene) for (name, axis), gene in pairs}
 

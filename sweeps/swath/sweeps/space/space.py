@@ -20,7 +20,7 @@ from swath.sweeps.distributions import (
     key_of,
 )
 from swath.sweeps.space.expressions import Expression
-from swath.sweeps.space.leaves import BRANCH, Config, Leaf, find, read_leaves
+from swath.sweeps.space.leaves import BRANCH, Config, Leaf, find, read_leaves, value_in
 from swath.sweeps.space.product import ABSENT, Product
 
 
@@ -90,6 +90,8 @@ class SearchSpace:
 
     def values_in(self, config: Mapping[str, Any]) -> list[Any] | None:
         """The value of each leaf, `ABSENT` for those that are not there; None when `config` has another shape."""
+        if not self.conditional:
+            return self._plain_values(config)
         keys: list[str | None] = []
         values = []
         for leaf in self.leaves:
@@ -97,13 +99,27 @@ class SearchSpace:
             value = find(config, leaf.path, ABSENT) if there else ABSENT
             if there and value is ABSENT:
                 return None
-            keys.append(key_of(value) if there and self.conditional else None)
+            keys.append(key_of(value) if there else None)
             values.append(value)
         return values if _same_shape(config, self._shape_of(values)) else None
 
+    def _plain_values(self, config: Mapping[str, Any]) -> list[Any] | None:
+        """`values_in` where every leaf is in every config: this is asked of each trial of a history."""
+        if self._flat_names is not None:
+            if config.keys() != self._flat_names:
+                return None
+            return [config[leaf.path[0]] for leaf in self.leaves]
+        if not _same_shape(config, self._whole_shape):
+            return None
+        return [value_in(config, leaf.path) for leaf in self.leaves]
+
+    @cached_property
+    def _flat_names(self) -> frozenset[str] | None:
+        """The names of all leaves where none is nested."""
+        flat = all(len(leaf.path) == 1 for leaf in self.leaves)
+        return frozenset(leaf.path[0] for leaf in self.leaves) if flat else None
+
     def _shape_of(self, values: Sequence[Any]) -> Config:
-        if not self.conditional:
-            return self._whole_shape
         pairs = zip(self.leaves, values, strict=True)
         return _nested((leaf.path, None) for leaf, value in pairs if value is not ABSENT)
 

@@ -22,6 +22,7 @@ from swath.sweeps.spec.stoppers import (
     Rule,
     StopperSettings,
     ThresholdSettings,
+    first_rung,
     usual_guard,
 )
 
@@ -130,19 +131,21 @@ def _bohb(read: Reader, settings: Data, path: Path) -> BohbSettings:
     )
 
 
-def _rungs(read: Reader, settings: Data, path: Path, usual_eta: float) -> tuple[int, int | None, float]:
-    first, end = read.whole(settings, "min_iter", 1, path) or 1, read.whole(settings, "max_iter", 1, path)
-    if end is not None and end <= first:
+def _rungs(read: Reader, settings: Data, path: Path, usual_eta: float) -> tuple[int | None, int | None, float]:
+    first, end = read.whole(settings, "min_iter", 1, path), read.whole(settings, "max_iter", 1, path)
+    if end is not None and end <= (first or 1):
         hint = "it is how many reports a whole trial makes"
-        read.fault((*path, "max_iter"), f"must be above min_iter, {first}", hint)
+        read.fault((*path, "max_iter"), f"must be above min_iter, {first or 1}", hint)
     return first, end, read.number(settings, "eta", path, above=1) or usual_eta
 
 
-def _brackets(read: Reader, settings: Data, path: Path, first: int, end: int | None, eta: float) -> int | None:
+def _brackets(
+    read: Reader, settings: Data, path: Path, min_iter: int | None, end: int | None, eta: float
+) -> int | None:
     brackets = read.whole(settings, "brackets", 1, path)
-    if brackets is None or end is None or end <= first:
+    if brackets is None or end is None:
         return brackets
-    most, rung = 1, float(first)
+    most, rung = 1, float(first_rung(min_iter, end))
     while rung < end:
         most, rung = most + 1, rung * eta
     if brackets > most:

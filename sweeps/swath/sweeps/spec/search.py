@@ -51,7 +51,7 @@ OPTIONS: dict[str, dict[str, Option]] = {
     },
     "gp": {
         "startup": _STARTUP,
-        "trials": Option("Trials that the model learns from: the best and the newest.", "whole", 300, 10),
+        "trials": Option("Trials that the model learns from: the best and the newest.", "whole", 200, 10),
         "deterministic": Option("true: equal configurations have equal results, without noise.", "flag", False),
     },
     "cmaes": {

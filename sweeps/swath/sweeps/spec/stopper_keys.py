@@ -16,8 +16,8 @@ GUARD: dict[str, str] = {
 }
 
 _RUNGS: dict[str, str] = {
-    "min_iter": "The first rung: reports before a trial is compared; later rungs follow by eta. Default 1.",
-    "max_iter": "How many reports a whole trial makes; there are no rungs from there on.",
+    "min_iter": "The first rung: reports before a trial is compared; default: max_iter / 40, at least 1.",
+    "max_iter": "How many reports a whole trial makes; the rungs are min_iter * eta^k below it.",
     "eta": "The ratio between rungs, and the share that goes on: one in eta; default 3.",
     "brackets": "How many groups of trials there are, each beginning one rung later; default 1 (bohb: 3).",
 }

@@ -54,7 +54,7 @@ class Asha:
     @cached_property
     def _ladders(self) -> tuple[Ladder, ...]:
         """The rungs of each bracket."""
-        first, eta, end = self.settings.min_iter, self.settings.eta, self.settings.max_iter
+        first, eta, end = self.settings.first, self.settings.eta, self.settings.max_iter
         whole = Ladder(first, eta, end)
         several = self.settings.brackets or min(_BOHB_BRACKETS, len(whole.rungs) + 1)
         return (whole, *(Ladder(given=whole.rungs[bracket:]) for bracket in range(1, several)))

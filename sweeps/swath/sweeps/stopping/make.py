@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from swath.sweeps.spec.model import HyperbandSettings, Metric, SweepSpec
+from swath.sweeps.spec.model import HyperbandSettings, SweepSpec
 from swath.sweeps.spec.stoppers import (
     AnyOf,
     AshaSettings,
@@ -26,13 +26,11 @@ from swath.sweeps.stopping.several import FirstOf, Held
 from swath.sweeps.stopping.threshold import Threshold
 
 
-def make_stopper(settings: StopperSettings | SweepSpec | None, metric: Metric | None = None) -> Stopper | None:
-    """The rule that `settings` ask for, speaking of `metric`; None when trials run to their end."""
-    if isinstance(settings, SweepSpec):
-        return make_stopper(settings.early_terminate, settings.metric)
-    if settings is None or metric is None:
+def make_stopper(spec: SweepSpec) -> Stopper | None:
+    """The rule that `spec` asks for; None when trials run to their end."""
+    if spec.early_terminate is None or spec.metric is None:
         return None
-    return rule_for(settings, metric.name)
+    return rule_for(spec.early_terminate, spec.metric.name)
 
 
 def rule_for(settings: StopperSettings, metric: str) -> Stopper:
