@@ -25,7 +25,15 @@ from typing import Any
 from swath.sweeps.recorded import Recorded, read_recorded
 from swath.sweeps.simulate import simulate
 from swath.sweeps.spec.model import HyperbandSettings
-from swath.sweeps.spec.stoppers import AshaSettings, BohbSettings, CurveSettings, Guard, Guarded, MedianSettings
+from swath.sweeps.spec.stoppers import (
+    AshaSettings,
+    BohbSettings,
+    CurveSettings,
+    Guard,
+    Guarded,
+    MedianSettings,
+    first_rung,
+)
 from swath.sweeps.stopping.base import Decision, Promotion, Standing, Stopper
 from swath.sweeps.stopping.book import Book
 from swath.sweeps.stopping.make import rule_for
@@ -59,11 +67,11 @@ class Peer:
         return None
 
 
-def ray_asha(end: int, **options: Any) -> Stopper:
+def ray_asha(end: int, grace: int = 1, **options: Any) -> Stopper:
     from ray.tune.schedulers import AsyncHyperBandScheduler
 
     scheduler = AsyncHyperBandScheduler(
-        time_attr="training_iteration", metric="accuracy", mode="max", max_t=end, grace_period=1, **options
+        time_attr="training_iteration", metric="accuracy", mode="max", max_t=end, grace_period=grace, **options
     )
     trials: dict[int, Any] = {}
     tune: Any = None
@@ -116,6 +124,14 @@ RULES: dict[str, Make] = {
     "Optuna HyperbandPruner": lambda end, lengths: optuna_pruner(lengths, lambda p: p.HyperbandPruner(1, end, 3)),
     "Optuna SuccessiveHalvingPruner": lambda end, lengths: optuna_pruner(
         lengths, lambda p: p.SuccessiveHalvingPruner(1, 3)
+    ),
+    "W&B hyperband, first at max / 40": lambda end, _: own(HyperbandSettings(min_iter=first_rung(None, end))),
+    "Ray ASHA, factor 3, first at max / 40": lambda end, _: ray_asha(end, first_rung(None, end), reduction_factor=3),
+    "Optuna HyperbandPruner, first at max / 40": lambda end, of: optuna_pruner(
+        of, lambda p: p.HyperbandPruner(first_rung(None, end), end, 3)
+    ),
+    "Optuna SuccessiveHalvingPruner, first at max / 40": lambda end, of: optuna_pruner(
+        of, lambda p: p.SuccessiveHalvingPruner(first_rung(None, end), 3)
     ),
     "Optuna MedianPruner": lambda end, lengths: optuna_pruner(lengths, lambda p: p.MedianPruner()),
 }

@@ -1,6 +1,6 @@
 """Trains scikit-learn's models on its bundled digits and writes their learning curves, for `bench_stopping.py`.
 
-    OMP_NUM_THREADS=1 python benchmarks/stopping/make_curves.py            # all of them, a quarter of an hour
+    OMP_NUM_THREADS=1 python benchmarks/stopping/make_curves.py            # all of them, half an hour of one core
     OMP_NUM_THREADS=1 python benchmarks/stopping/make_curves.py sgd        # one of them
 
 Each line of `curves/NAME.jsonl` is a trial: its configuration, the accuracy on held-out data after each of 81 epochs
@@ -24,14 +24,14 @@ Config = dict[str, Any]
 Data = tuple[Any, Any, Any, Any]
 
 
-def data() -> Data:
+def data(split: int = 0) -> Data:
     """A quarter of the data to train on, the rest to measure with, scaled: small, so that many trials are cheap."""
     from sklearn.datasets import load_digits
     from sklearn.model_selection import train_test_split
     from sklearn.preprocessing import StandardScaler
 
     x, y = load_digits(return_X_y=True)
-    train_x, held_x, train_y, held_y = train_test_split(x, y, train_size=0.25, random_state=0, stratify=y)
+    train_x, held_x, train_y, held_y = train_test_split(x, y, train_size=0.25, random_state=split, stratify=y)
     scaler = StandardScaler().fit(train_x)
     return scaler.transform(train_x), scaler.transform(held_x), train_y, held_y
 
@@ -113,11 +113,11 @@ KINDS: dict[str, tuple[int, Callable[[random.Random], Config], Callable[[Config,
 }
 
 
-def make(kind: str) -> None:
-    """Train all trials of one kind and write their curves."""
+def make(kind: str, again: bool) -> None:
+    """Train all trials of one kind and write their curves; `again`: other trials, on another split of the data."""
     count, draw, scores = KINDS[kind]
-    dice, given = random.Random(f"{kind} 1"), data()
-    path = Path(__file__).with_name("curves") / f"{kind}.jsonl"
+    dice, given = random.Random(f"{kind} {2 if again else 1}"), data(5 if again else 0)
+    path = Path(__file__).with_name("again" if again else "curves") / f"{kind}.jsonl"
     with path.open("w", encoding="utf-8") as lines:
         for number in range(1, count + 1):
             config, values, seconds = draw(dice), list[float](), list[float]()
@@ -161,5 +161,5 @@ LCDB = (6, 201, 399, 722, 41027, 1483)
 
 if __name__ == "__main__":
     warnings.simplefilter("ignore")
-    for name in sys.argv[1:] or KINDS:
-        lcdb() if name == "lcdb" else make(name)
+    for name in [word for word in sys.argv[1:] if word != "--again"] or KINDS:
+        lcdb() if name == "lcdb" else make(name, "--again" in sys.argv)

@@ -16,7 +16,8 @@ from swath import sweeps, tracking
 from swath.sweeps.cli import app
 
 VERBS = (
-    "run", "create", "agent", "launch", "list", "show", "watch", "best", "export", "runs", "pause", "resume", "stop",
+    "run", "create", "agent", "launch", "list", "show", "watch", "best", "export", "runs", "explain", "importance",
+    "plot", "pause", "resume", "stop",
     "cancel", "retry", "server", "login", "sync", "validate", "schema", "doctor", "version",
 )  # fmt: skip
 GOOD = """

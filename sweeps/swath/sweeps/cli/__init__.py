@@ -4,7 +4,15 @@ from __future__ import annotations
 
 __all__ = ["app", "main"]
 
-from swath.sweeps.cli import run_verbs, read_verbs, explain_verbs, control_verbs, server_verbs, spec_verbs  # noqa: F401, I001 - the order of the help
+from swath.sweeps.cli import (  # noqa: I001 - the order of the help
+    run_verbs,  # noqa: F401
+    read_verbs,  # noqa: F401
+    explain_verbs,  # noqa: F401
+    simulate_verb,  # noqa: F401
+    control_verbs,  # noqa: F401
+    server_verbs,  # noqa: F401
+    spec_verbs,  # noqa: F401
+)
 from swath.sweeps.cli.frame import app
 
 

@@ -57,7 +57,7 @@ def cancel(sweep: Sweep) -> None:
 def edit(
     sweep: Sweep, spec: Annotated[Path, typer.Argument(help="The changed sweep file.")], json: Json = False
 ) -> None:
-    """Change a live sweep: its parameters, budget, agents or early stopping.
+    """Change a live sweep: parameters, budget, agents, early stopping.
 
     Trials that were made stay, and count for the search where they fit the changed parameters. Those that wait in the
     queue and no longer fit are dropped. The metric, the repeats and what is run cannot change.

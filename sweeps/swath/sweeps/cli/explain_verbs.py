@@ -70,7 +70,9 @@ def plot(
     ] = None,
     json: Json = False,
 ) -> None:
-    """Draw a sweep here, as one HTML page that opens offline, or as PNG.
+    """Draw a sweep: here, as one HTML page, or as PNG.
+
+    The page needs no network; it and PNG need pip install "swath[media]".
 
     history: each trial and the best so far. slice: the metric by each parameter. contour: by two at once. parallel:
     whole configurations. rungs: how many trials went on at each. front: two metrics against each other.

@@ -86,12 +86,12 @@ def _figures(given: Evidence, kind: str) -> list[Figure]:
     makers = KINDS.values() if kind == "all" else [KINDS[kind]]
     found = [figure for make in makers if (figure := make(given)) is not None]
     if not found:
-        what = "anything" if kind == "all" else kind
-        raise NotFound(f"there is nothing to draw of {what} in sweep {given.view.id}", _NEEDS.get(kind, _VALUES))
+        what = "nothing" if kind == "all" else f"no {kind}"
+        raise NotFound(f"there is {what} to draw in sweep {given.view.id}", _NEEDS.get(kind, _VALUES))
     return found
 
 
-_VALUES = "it takes trials with a value of the metric: look at them with: sweep show ID"
+_VALUES = "it takes parameters, and trials with a value of the metric"
 _NEEDS = {
     "rungs": "it takes a sweep with early_terminate and trials that came to a rung of it",
     "front": "it takes a sweep with several `metrics`, and trials that ended with a result in each",

@@ -2,42 +2,42 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal, Optional
+from pathlib import Path
+from typing import Annotated, Optional
 
 import typer
 
-from swath.sweeps.cli.frame import HELP, app
+from swath.sweeps.cli.frame import LOOK, app
 from swath.sweeps.cli.run_verbs import Json
 
-Goal = Literal["minimize", "maximize"]
 
-
-@app.command(rich_help_panel=HELP)
+@app.command(rich_help_panel=LOOK)
 def simulate(
-    source: Annotated[str, typer.Argument(metavar="SOURCE", help="A sweep, or a file or folder of recorded trials.")],
-    rule: Annotated[
-        Optional[str],  # noqa: UP045 - read by typer at run time
-        typer.Option("--rule", "-r", metavar="YAML", help="What early_terminate would hold; default: the sweep's own."),
+    spec: Annotated[Path, typer.Argument(metavar="SPEC", help="The sweep file whose method and rule are tried.")],
+    curves: Annotated[
+        Optional[Path],  # noqa: UP045 - read by typer at run time
+        typer.Option(
+            "--curves", metavar="PATH", help="Recorded trials: a CSV or JSON lines file, or a folder."
+        ),
     ] = None,
-    goal: Annotated[
-        Optional[Goal],  # noqa: UP045
-        typer.Option("--goal", help="What is better; default: the sweep's, of files minimize."),
+    from_: Annotated[
+        Optional[str],  # noqa: UP045
+        typer.Option("--from", metavar="ID", help="The trials of a sweep that ran here."),
     ] = None,
     slots: Annotated[int, typer.Option("--slots", min=1, metavar="N", help="How many trials run at once.")] = 1,
-    method: Annotated[
-        Optional[str],  # noqa: UP045
-        typer.Option("--method", metavar="NAME", help="Begin a sweep's trials as this method would ask for them."),
-    ] = None,
     seed: Annotated[int, typer.Option("--seed", min=0, metavar="N", help="Seed of the method.")] = 0,
     json: Json = False,
 ) -> None:
-    """Replay trials under another early-stopping rule: what it costs and finds.
+    """Replay recorded trials under another rule or method.
 
-    Files are CSV with the columns trial, step, value, perhaps seconds, and one for each parameter; or JSON lines.
+    Says what the sweep file would have spent on them, and whether it would have lost the best one.
+
+    Files have the columns trial, step, value, perhaps seconds, and one for each parameter. The trials of a sweep begin
+    in the order in which the file's method asks for them, where that is not the sweep's own.
 
     \b
-    Example:  sweep simulate last --slots 4 --rule '{type: asha, max_iter: 81}'
+    Example:  sweep simulate asha.yaml --from last --slots 4
     """
     from swath.sweeps.cli import simulating
 
-    simulating.run(source, rule, goal, slots, json, method, seed)
+    simulating.run_spec(spec, curves, from_, slots, json, seed)

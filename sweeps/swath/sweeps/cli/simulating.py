@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -13,6 +14,7 @@ from swath.sweeps.cli.styles import console
 from swath.sweeps.recorded import Recorded, of_sweep, read_recorded
 from swath.sweeps.replayed_search import NearestOf
 from swath.sweeps.simulate import Queue, Simulation, simulate
+from swath.sweeps.spec import load_spec
 from swath.sweeps.spec.faults import SpecFaults
 from swath.sweeps.spec.keys import METHODS
 from swath.sweeps.spec.loader import load_yaml
@@ -36,6 +38,25 @@ class _Source:
     metric: str
     goal: Goal
     spec: SweepSpec | None = None
+
+
+def run_spec(path: Path, curves: Path | None, sweep: str | None, slots: int, as_json: bool, seed: int = 0) -> None:
+    """Replay recorded trials as the sweep file at `path` would have run them."""
+    spec = load_spec(path)
+    if (curves is None) == (sweep is None):
+        raise UsageError("nothing says which trials to replay", "give --curves PATH, or --from ID for a sweep's")
+    rule = "none" if spec.early_terminate is None else json.dumps(spec.early_terminate.to_dict())
+    goal = spec.metric.goal if spec.metric else None
+    if curves is not None:
+        if not curves.exists():
+            raise NotFound(f"there is no file or folder {curves}", "name the recorded trials with --curves")
+        run(str(curves), rule, goal, slots, as_json)
+        return
+    with Workspace.open() as workspace:
+        sweep_id = workspace.resolve(sweep or "")
+        same = workspace.spec(sweep_id).method == spec.method
+    method = None if same or spec.method == "grid" else spec.method
+    run(sweep_id, rule, goal, slots, as_json, method, seed)
 
 
 def run(

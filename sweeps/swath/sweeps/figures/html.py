@@ -185,17 +185,22 @@ def _surface(mark: Surface, scale: Scale | None) -> dict[str, Any]:
 
 
 def _shade(value: float, scale: Scale | None) -> float:
-    return math.log10(value) if scale is not None and scale.log else value
+    """The number that stands for a value: what is better is greater, for plotly draws the greater thread on top."""
+    if scale is None:
+        return value
+    known = math.log10(value) if scale.log else value
+    return -known if scale.better == "low" else known
 
 
 def _coloraxis(scale: Scale) -> dict[str, Any]:
-    low, high = _shade(scale.low, scale), _shade(scale.high, scale)
+    ends = sorted((_shade(scale.low, scale), _shade(scale.high, scale)))
     bar: dict[str, Any] = {"title": {"text": escape(scale.title)}, "thickness": 14}
-    if scale.log:
-        ticks = [low + (high - low) * place / 4 for place in range(5)]
-        bar |= {"tickvals": ticks, "ticktext": [f"{10**tick:.2g}" for tick in ticks]}
-    shades: dict[str, Any] = {"colorscale": COLOUR_MAP.title(), "cmin": low, "cmax": high, "colorbar": bar}
-    return shades | {"reversescale": scale.better == "high"}
+    if scale.better:
+        ticks = [ends[0] + (ends[1] - ends[0]) * place / 4 for place in range(5)]
+        known = [-tick if scale.better == "low" else tick for tick in ticks]
+        bar |= {"tickvals": ticks, "ticktext": [f"{10**value if scale.log else value:.3g}" for value in known]}
+    shades = {"colorscale": COLOUR_MAP.title(), "cmin": ends[0], "cmax": ends[1], "colorbar": bar}
+    return shades | {"reversescale": bool(scale.better)}
 
 
 def _threads(threads: Threads, scale: Scale | None) -> dict[str, Any]:
@@ -210,8 +215,6 @@ def _threads(threads: Threads, scale: Scale | None) -> dict[str, Any]:
         })  # fmt: skip
     shades = [_shade(value, scale) for value in threads.shades]
     return {
-        "type": "parcoords",
+        "type": "parcoords", "dimensions": dimensions, "line": {"color": shades, "coloraxis": "coloraxis"},
         "tickfont": {"color": "black", "size": 11},
-        "dimensions": dimensions,
-        "line": {"color": shades, "coloraxis": "coloraxis"},
-    }
+    }  # fmt: skip

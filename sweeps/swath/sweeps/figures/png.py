@@ -139,9 +139,8 @@ def _bars(axes: Axes, mark: Bars, lying: bool, behind: list[float]) -> None:
         drawn = axes.barh(places, mark.lengths, left=behind, color=colour, label=mark.name)
     else:
         drawn = axes.bar(places, mark.lengths, bottom=behind, color=colour, label=mark.name)
-    room = (
-        {"padding": 3} if lying else {"label_type": "center", "color": "black" if mark.role == "waiting" else "white"}
-    )
+    ink = "white" if mark.role == "went_on" else "black"
+    room: dict[str, Any] = {"padding": 3} if lying else {"label_type": "center", "color": ink}
     axes.bar_label(drawn, mark.texts, fontsize=8, **room)
     behind[:] = [before + length for before, length in zip(behind, mark.lengths, strict=True)]
 

@@ -29,10 +29,14 @@ if TYPE_CHECKING:
 STARTUP, _LEAST_RESULTS = 8, 4
 #: The share of an axis at each of its ends that the start leaves out, and the points of which one is the next.
 _MARGIN, _DRAWS = 0.1, 64
-#: Trials that the model learns from (the best, the newest and some of the others) and that are in flight.
-_BEST, _NEWEST, _OTHERS, _PENDING = 75, 25, 50, 64
+#: Trials that the model learns from (the best, the newest and some of the others; of very many two thirds of that),
+#: and that are in flight.
+_BEST, _NEWEST, _OTHERS, _PENDING = 75, 24, 51, 64
+_MANY = 2_000
 #: Sets of hyperparameters, up to so many trials; with more there is little doubt about them.
 _SETS, _FEW = 4, 80
+#: Every so many suggestions one is bold, once there are more results than these.
+_BOLD_EVERY, _BOLD_AFTER = 3, 16
 #: Good points that are looked around, and points that are asked whether they may be handed out.
 _GOOD, _LOOKED_AT = 3, 200
 #: Spaces that are looked at as a whole.
@@ -62,11 +66,13 @@ class Bayes:
         if records.limited:
             return self._tpe.suggest(history, number, rng)
         known = records.known()
-        found = self._found(known, records, history, rng) if len(self._layout) else None
+        found = self._found(known, records, history, number, rng) if len(self._layout) else None
         if found is not None:
             return found
         config = self._unseen.random(history.seen, rng)
-        return None if config is None else Suggestion(config, "bayes: a random draw, the model found nothing new")
+        return (
+            None if config is None else Suggestion(config, "bayes: a random draw, nothing else was new")
+        )
 
     def _up_to_date(self, history: History) -> Records:
         if self._records is None or self._records[0] is not history:
@@ -75,13 +81,16 @@ class Bayes:
         records.sync()
         return records
 
-    def _found(self, known: Known, records: Records, history: History, rng: Generator) -> Suggestion | None:
+    def _found(
+        self, known: Known, records: Records, history: History, number: int, rng: Generator
+    ) -> Suggestion | None:
         begun = len(known.values) + len(known.pending)
         if begun < STARTUP or len(known.values) < _LEAST_RESULTS:
             config = self._spread(known, history, rng)
             why = f"startup point {begun + 1} of {STARTUP}" if begun < STARTUP else "a further startup point"
             return None if config is None else Suggestion(config, f"bayes: {why}, spread over the space")
-        return self._modelled(known, records.old, history, rng)
+        bold = number % _BOLD_EVERY == 0 and len(known.values) >= _BOLD_AFTER
+        return self._modelled(known, records.old, history, rng, bold)
 
     def _spread(self, known: Known, history: History, rng: Generator) -> Config | None:
         """The draw that is farthest from all points so far, and not at the ends of the axes, where few optima are."""
@@ -97,11 +106,14 @@ class Bayes:
             draws = np.delete(draws, place, axis=0)
         return None
 
-    def _modelled(self, known: Known, old: Mapping[bytes, int], history: History, rng: Generator) -> Suggestion | None:
+    def _modelled(
+        self, known: Known, old: Mapping[bytes, int], history: History, rng: Generator, bold: bool
+    ) -> Suggestion | None:
         from swath.sweeps.search.expectation import Expectation
 
         few = _few(known)
-        expectation = Expectation.of(few, self._layout.categorical, _SETS if len(few.values) <= _FEW else 1, rng)
+        sets = _SETS if len(few.values) <= _FEW else 1
+        expectation = Expectation.of(few, self._layout.categorical, sets, rng, bold)
         candidates = Candidates(self._layout, old, self._allowed if self._space.constraints else None)
         good = few.points[np.argsort(few.values, kind="stable")[:_GOOD]]
         ranked = candidates.ranked(expectation.score, good, rng, self._whole())
@@ -125,16 +137,18 @@ class Bayes:
 
 def _few(known: Known) -> Known:
     """The best trials, the newest, and some of the others from good to bad: time grows with the cube of the number."""
+    count = len(known.values)
     pending = known.pending[-_PENDING:]
-    if len(known.values) <= _BEST + _NEWEST + _OTHERS:
+    best, newest, others = (size if count <= _MANY else size * 2 // 3 for size in (_BEST, _NEWEST, _OTHERS))
+    if count <= best + newest + others:
         return Known(known.points, known.values, pending)
-    kept = np.zeros(len(known.values), dtype=bool)
-    kept[-_NEWEST:] = True
+    kept = np.zeros(count, dtype=bool)
+    kept[-newest:] = True
     order = np.argsort(known.values, kind="stable")
     order = order[~kept[order]]
-    kept[order[:_BEST]] = True
-    rest = order[_BEST:]
-    kept[rest[np.linspace(0, len(rest) - 1, _OTHERS).astype(np.int64)]] = True
+    kept[order[:best]] = True
+    rest = order[best:]
+    kept[rest[np.linspace(0, len(rest) - 1, others).astype(np.int64)]] = True
     return Known(known.points[kept], known.values[kept], pending)
 
 

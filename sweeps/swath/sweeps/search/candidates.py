@@ -84,10 +84,14 @@ class Candidates:
 def most_apart(points: Array, taken: Array, categorical: Mask) -> int:
     """Which of `points` is farthest from all of `taken`, also as seen along each axis by itself.
 
-    The criterion is that of maximum projection designs (Joseph et al. 2015): 1 / product of squared distances.
+    The criterion is that of maximum projection designs (Joseph et al. 2015): 1 / product of squared distances. An
+    axis that is there in neither of two points counts as in two points by chance, or branches with few axes of their
+    own would look crowded.
     """
     if not len(taken):
         return 0
     apart = distances(points, taken, categorical)
+    neither = np.isnan(points).T[:, :, None] & np.isnan(taken).T[:, None, :]
+    apart[neither] = 1 / 3
     crowding = np.exp(-2 * np.log(apart + 0.1).sum(axis=0)).sum(axis=1)
     return int(crowding.argmin())

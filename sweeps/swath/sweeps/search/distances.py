@@ -14,7 +14,8 @@ Mask: TypeAlias = NDArray[np.bool_]
 def distances(left: Array, right: Array, categorical: Mask) -> Array:
     """Axis by axis the distance of each point of `left` to each of `right`: (axes, left, right).
 
-    On a categorical axis, whose places are at equal steps, it is 0 or 1. Where the axis is not there in both points it is 0, in one of them 1.
+    On a categorical axis, whose places are at equal steps, it is 0 or 1. Where the axis is there in neither point it
+    is 0, and in one of them 1.
     """
     apart = left.T[:, :, None] - right.T[:, None, :]
     np.abs(apart, out=apart)

@@ -63,10 +63,11 @@ class Evidence:
         self._cursor = len(self.history.changes)
         if not changed:
             return
+        before = [self._objectives.get(number) for number in changed]
         for number in changed:
             self._take(self.history.observations[number])
         self._stale |= changed
-        worst = tuple(self._worst_of(goal) for goal in range(len(self._goals)))
+        worst = tuple(self._worst_after(goal, changed, before) for goal in range(len(self._goals)))
         if worst != self._worst:
             self._worst = worst
             self._stale |= self._incomplete
@@ -116,6 +117,15 @@ class Evidence:
         if trial.state not in COMPLETE or len(trial.values) != len(self._goals):
             return (None,) * len(self._goals)
         return tuple(_finite(value) for value in trial.values)
+
+    def _worst_after(self, goal: int, changed: set[int], before: list[Objectives | None]) -> float | None:
+        """The worst of all, from the changed ones alone unless the worst so far was among them."""
+        known = self._worst[goal]
+        if any(objectives is not None and objectives[goal] == known for objectives in before):
+            return self._worst_of(goal)
+        worst = max if self._goals[goal] == "minimize" else min
+        found = (self._objectives[number][goal] for number in changed if number in self._objectives)
+        return worst((value for value in (known, *found) if value is not None), default=None)
 
     def _worst_of(self, goal: int) -> float | None:
         worst = max if self._goals[goal] == "minimize" else min

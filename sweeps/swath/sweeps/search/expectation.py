@@ -19,16 +19,25 @@ if TYPE_CHECKING:
     from numpy.random import Generator
 
 
+#: Deviations by which a bold score hopes for more than is expected.
+_HOPE = 2.0
+
+
 @dataclass(frozen=True)
 class Expectation:
-    """A surrogate of the results on their scale, and the best value that it expects of any trial, by each set."""
+    """A surrogate of the results on their scale, and the best value that it expects of any trial, by each set.
+
+    A `bold` one scores by what may be (two deviations better than expected) instead of by expected improvement, which
+    after a while sees nothing but the neighbourhood of the best trial where results are noisy.
+    """
 
     scale: Scale
     surrogate: Surrogate
     best: Array
+    bold: bool = False
 
     @classmethod
-    def of(cls, known: Known, categorical: Mask, sets: int, rng: Generator) -> Expectation:
+    def of(cls, known: Known, categorical: Mask, sets: int, rng: Generator, bold: bool = False) -> Expectation:
         """Learned from results; a trial in flight counts as what is expected of it, so that none is put beside it."""
         scale = Scale.of(known.values)
         values = scale.to(known.values)
@@ -38,11 +47,15 @@ class Expectation:
             expected = surrogate.predict(known.pending)[0].mean(axis=0)
             points = np.concatenate([points, known.pending])
             surrogate = surrogate.given(points, np.concatenate([values, expected]))
-        return cls(scale, surrogate, surrogate.predict(points)[0].min(axis=1)[:, None])
+        return cls(scale, surrogate, surrogate.predict(points)[0].min(axis=1)[:, None], bold)
 
     def score(self, points: Array) -> Array:
-        """The logarithm of the expected improvement at each point."""
-        return log_improvement(*self.surrogate.predict(points), self.best)
+        """How much there is in trying each point: the more the better, and of no other meaning."""
+        means, deviations = self.surrogate.predict(points)
+        if self.bold:
+            hoped: Array = (_HOPE * deviations - means).mean(axis=0)
+            return hoped
+        return log_improvement(means, deviations, self.best)
 
     def told(self, point: Array, known: Known, goal: Goal) -> str:
         """In the metric's own unit: what is expected at `point`, in two of three cases, beside the best of all so far.
@@ -57,10 +70,11 @@ class Expectation:
         best = float(known.values.min())
         chance = float(ndtr((float(self.scale.to(np.array([best]))[0]) - mean) / max(spread, 1e-12)))
         low, high = min(low, high), max(low, high)
+        how = ", looking further" if self.bold else ""
         learned = f"{len(known.values)} results"
         if len(known.pending):
             learned += f" and {len(known.pending)} in flight"
         return (
-            f"Gaussian process of {learned}: expects {middle:.5g} ({low:.5g} to {high:.5g}), "
+            f"Gaussian process of {learned}{how}: expects {middle:.5g} ({low:.5g} to {high:.5g}), "
             f"{chance:.0%} likely to be better than the best so far, {sign * best:.5g}"
         )

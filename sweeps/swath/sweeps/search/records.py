@@ -39,7 +39,7 @@ class Records:
         self._counts: Mask = np.empty(0, dtype=bool)
         self._keys: list[bytes] = []
         self.old: Counter[bytes] = Counter()
-        self.limited = False
+        self._violating: set[int] = set()
 
     def sync(self) -> None:
         """Take in what changed since the last time."""
@@ -56,11 +56,17 @@ class Records:
         waiting = np.isnan(values)
         return Known(points[~waiting], values[~waiting], points[waiting])
 
+    @property
+    def limited(self) -> bool:
+        """Whether a trial oversteps a limit of a metric."""
+        return bool(self._violating)
+
     def _put(self, number: int, counted: Counted | None) -> None:
         slot = self._slots.get(number)
         if counted is None:
             if slot is not None:
                 self._count(slot, False)
+                self._violating.discard(slot)
             return
         if slot is None:
             slot = self._slots[number] = len(self._slots)
@@ -68,7 +74,10 @@ class Records:
             self._numbers[slot] = number
             self._points[slot] = self._layout.point_of(counted.config)
             self._keys.extend(keys_of(self._points[slot : slot + 1]))
-        self.limited = self.limited or counted.violation > 0
+        if counted.violation > 0:
+            self._violating.add(slot)
+        else:
+            self._violating.discard(slot)
         self._values[slot] = self._sign * counted.values[0] if counted.values else np.nan
         self._count(slot, True)
 

@@ -37,7 +37,7 @@ _STEP = 1e-3
 #: Rows of a prediction that are worked out at once, to stay in the processor's cache.
 _BLOCK = 128
 #: Points from which hyperparameters are learned: with more they hardly change.
-_ENOUGH = 80
+_ENOUGH = 64
 
 
 @dataclass(frozen=True)
