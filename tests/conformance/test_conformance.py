@@ -11,7 +11,7 @@ import pytest
 
 from swath.sweeps.distributions import make_distribution
 from swath.sweeps.space import SearchSpace
-from swath.sweeps.spec import SpecFaults, parse_spec
+from swath.sweeps.spec import HyperbandSettings, SpecFaults, parse_spec
 from swath.sweeps.stopping.hyperband import Hyperband
 
 HERE = Path(__file__).parent
@@ -51,7 +51,7 @@ def test_hyperband_stops_the_runs_of_the_case(case: dict[str, Any]) -> None:
             "early_terminate": case["early_terminate"],
         }
     )
-    assert spec.early_terminate is not None
+    assert isinstance(spec.early_terminate, HyperbandSettings)
     histories = {run["id"]: [math.nan if value is None else value for value in run["history"]] for run in case["runs"]}
     running = [run["id"] for run in case["runs"] if run["state"] == "running"]
     stopped = Hyperband(spec.early_terminate).stop_all(case["goal"], histories, running)

@@ -21,7 +21,15 @@ def test_json_is_one_object_on_stdout_and_nothing_else(folder: Folder) -> None:
     assert result.stdout.count("\n") == 1
     assert list(told) == ["sweep", "state", "trials", "best", "duration_s"]
     assert told["state"] == "finished"
-    assert told["trials"] == {"queued": 0, "running": 0, "finished": 3, "stopped": 0, "failed": 0, "killed": 0}
+    assert told["trials"] == {
+        "queued": 0,
+        "running": 0,
+        "paused": 0,
+        "finished": 3,
+        "stopped": 0,
+        "failed": 0,
+        "killed": 0,
+    }
     assert told["best"] == {"run": f"{told['sweep']}-1", "metric": "loss", "value": 1.0, "config": {"x": 1}}
     assert "trial 1 started  x=1" in result.stderr
     assert folder.shown()["best"] == told["best"]
@@ -140,7 +148,15 @@ def test_one_ctrl_c_lets_running_trials_finish_and_the_sweep_goes_on_later(folde
     out, _ = process.communicate(timeout=DEADLINE_S)
     told = json.loads(out)
     assert process.returncode == 130
-    assert told["trials"] == {"queued": 0, "running": 0, "finished": 2, "stopped": 0, "failed": 0, "killed": 0}
+    assert told["trials"] == {
+        "queued": 0,
+        "running": 0,
+        "paused": 0,
+        "finished": 2,
+        "stopped": 0,
+        "failed": 0,
+        "killed": 0,
+    }
     again = json.loads(folder.sweep("run", "--resume", told["sweep"], "--json").stdout)
     assert again["state"] == "finished"
     assert again["trials"]["finished"] == 4

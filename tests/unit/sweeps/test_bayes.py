@@ -8,12 +8,15 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+from hypothesis import given as each
+from hypothesis import settings
 
 from swath.sweeps.search import History, Observation, Searcher, Suggestion, rng_for
 from swath.sweeps.search.bayes import STARTUP, Bayes
 from swath.sweeps.search.random import Random
 from swath.sweeps.space import Config, SearchSpace
 from swath.sweeps.testing.searchers import copied
+from swath.sweeps.testing.strategies import Parameter, spaces
 
 LINE: dict[str, Any] = {"x": {"min": 0.0, "max": 1.0}}
 EVERYTHING: dict[str, Any] = {
@@ -77,6 +80,15 @@ def test_it_says_what_it_does_and_what_it_expects_in_the_unit_of_the_metric() ->
     ]
     assert given[-1].reason.startswith("bayes: Gaussian process of 13 results: expects 100 (")
     assert given[-1].reason.endswith("than the best so far, 100")
+
+
+@settings(max_examples=25)
+@each(spaces())
+def test_it_searches_every_kind_of_parameter(parameters: Parameter) -> None:
+    space = SearchSpace.from_parameters(parameters)
+    given = run(Bayes(space), space, History(), range(1, STARTUP + 4), lambda config: len(str(config)) / 7)
+    assert all(space.contains(item.config) for item in given)
+    assert len(given) == min(STARTUP + 3, space.size or STARTUP + 3)
 
 
 def test_startup_points_take_every_branch_and_avoid_the_ends() -> None:

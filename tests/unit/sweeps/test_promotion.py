@@ -26,7 +26,7 @@ def play(b: Any, most: int = 9) -> list[tuple[int, int]]:
 
     Returns number of the trial and reports of each attempt, in order.
     """
-    attempts = []
+    attempts: list[tuple[int, int]] = []
     for _ in range(200):
         offer = b.offer()
         if isinstance(offer, Over):

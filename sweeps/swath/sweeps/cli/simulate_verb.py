@@ -16,9 +16,7 @@ def simulate(
     spec: Annotated[Path, typer.Argument(metavar="SPEC", help="The sweep file whose method and rule are tried.")],
     curves: Annotated[
         Optional[Path],  # noqa: UP045 - read by typer at run time
-        typer.Option(
-            "--curves", metavar="PATH", help="Recorded trials: a CSV or JSON lines file, or a folder."
-        ),
+        typer.Option("--curves", metavar="PATH", help="Recorded trials: a CSV or JSON lines file, or a folder."),
     ] = None,
     from_: Annotated[
         Optional[str],  # noqa: UP045

@@ -70,9 +70,7 @@ class Bayes:
         if found is not None:
             return found
         config = self._unseen.random(history.seen, rng)
-        return (
-            None if config is None else Suggestion(config, "bayes: a random draw, nothing else was new")
-        )
+        return None if config is None else Suggestion(config, "bayes: a random draw, nothing else was new")
 
     def _up_to_date(self, history: History) -> Records:
         if self._records is None or self._records[0] is not history:
@@ -89,8 +87,11 @@ class Bayes:
             config = self._spread(known, history, rng)
             why = f"startup point {begun + 1} of {STARTUP}" if begun < STARTUP else "a further startup point"
             return None if config is None else Suggestion(config, f"bayes: {why}, spread over the space")
+        from swath.sweeps.search import expectation, threads  # noqa: F401 - scipy, loaded before its threads are counted
+
         bold = number % _BOLD_EVERY == 0 and len(known.values) >= _BOLD_AFTER
-        return self._modelled(known, records.old, history, rng, bold)
+        with threads.one_thread():
+            return self._modelled(known, records.old, history, rng, bold)
 
     def _spread(self, known: Known, history: History, rng: Generator) -> Config | None:
         """The draw that is farthest from all points so far, and not at the ends of the axes, where few optima are."""

@@ -95,7 +95,7 @@ def conditional_spaces(draw: st.DrawFn) -> Parameter:
     options = st.lists(st.integers(0, 4), min_size=1, max_size=4, unique=True).map(lambda values: {"values": values})
     parameters: Parameter = {}
     for name in draw(st.permutations(["a", "b", "c", "d"])):
-        body = dict(draw(options))
+        body: Parameter = dict(draw(options))
         for parent in (
             draw(st.lists(st.sampled_from(sorted(parameters)), max_size=2, unique=True)) if parameters else []
         ):
