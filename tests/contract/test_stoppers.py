@@ -80,16 +80,10 @@ class TestPlateau(Contract):
     settings = PlateauSettings(patience=6, min_delta=0.02)
     compares = False
 
-    def test_the_best_trial_is_never_stopped(self) -> None:
-        """It may be: a plateau is one whoever stands on it."""
-
 
 class TestThreshold(Contract):
     settings = ThresholdSettings(above=1.5, below=-1.0, after=10)
     compares = False
-
-    def test_the_best_trial_is_never_stopped(self) -> None:
-        """It may be: the bounds are absolute."""
 
 
 class TestHeld(Contract):

@@ -68,7 +68,7 @@ def edit(step: Step, new: SweepSpec) -> Edited:
         _mark_again(step, trials)
     for cache in step.plan.caches:
         cache.follow(step.connection, step.sweep, True)
-    fits = [step.plan.space.contains(step.plan.plain(trial.config)) for trial in trials]
+    fits = [step.plan.space.contains(step.plan.spec.repeats.plain(trial.config)) for trial in trials]
     total = _total(step, trials, fits)
     ledger.update_spec(step.connection, step.sweep.id, json.dumps(new.to_dict()))
     step.change(spec=json.dumps(new.to_dict()), edits=step.sweep.edits + 1, total=total)
@@ -98,7 +98,7 @@ def _total(step: Step, trials: list[TrialRow], fits: list[bool]) -> int | None:
     limits = [] if spec.most_trials is None else [max(spec.most_trials, step.sweep.made)]
     if size is not None:
         setups = {trial.setup: trial for trial, fit in zip(trials, fits, strict=True) if fit}
-        points = {plan.space.point_hash(plan.plain(trial.config)) for trial in setups.values()}
+        points = {plan.space.point_hash(spec.repeats.plain(trial.config)) for trial in setups.values()}
         runs_left = sum(spec.repeats.count for _ in setups) - sum(fits)
         limits.append(step.sweep.made + (size - len(points)) * spec.repeats.count + runs_left)
     return min([*limits, MOST]) if limits else None

@@ -6,7 +6,6 @@ import json
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
 import sqlalchemy as sa
 
@@ -135,12 +134,6 @@ class Plan:
         """Whether it must be known which points were handed out: a grid knows by its numbers, unless it was edited."""
         return self.space.size is not None and (self.spec.method != "grid" or self.edited)
 
-    def plain(self, config: dict[str, Any]) -> dict[str, Any]:
-        """A trial's config without what a repeat adds to it."""
-        if self.repeating is None:
-            return config
-        return {key: value for key, value in config.items() if key != self.spec.repeats.over}
-
     def check_searcher(self, sweep: SweepRow) -> None:
         """Raise what is wrong with a search method of the user's own, before anything is made."""
         if is_custom(self.spec.method):
@@ -155,7 +148,7 @@ class Plan:
         """The hash of a trial's point as the present space sees it."""
         if not self.edited:
             return trial.point
-        return self.space.point_hash(self.plain(trial.config)) if self._counts_points else ""
+        return self.space.point_hash(self.spec.repeats.plain(trial.config)) if self._counts_points else ""
 
     def _catch_up(self, connection: sa.Connection, sweep: SweepRow) -> None:
         """Read what changed since the last time. The present version may still grow, so it is read again next time."""

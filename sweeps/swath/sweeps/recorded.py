@@ -58,7 +58,7 @@ def of_sweep(workspace: Workspace, sweep_id: str, metric: str) -> list[Recorded]
     from swath.tracking.apply.fold import lookup
     from swath.tracking.runlog.streaming import stream_history
 
-    found = []
+    found, plain = [], workspace.spec(sweep_id).repeats.plain
     for trial in workspace.trials(sweep_id):
         folder = layout.run_dir(workspace.root, trial.run_id)
         rows = stream_history(folder) if folder.is_dir() else ()
@@ -69,7 +69,7 @@ def of_sweep(workspace: Workspace, sweep_id: str, metric: str) -> list[Recorded]
         seconds = _rising(max(time - began, 0.0) for _, time in reports)
         whole = str(trial.state) == "finished"
         values = [value for value, _ in reports]
-        found.append(Recorded(trial.number, values, seconds, trial.config, trial.name, whole))
+        found.append(Recorded(trial.number, values, seconds, plain(trial.config), trial.name, whole))
     if not found:
         raise NotFound(f"no trial of sweep {sweep_id} has reported {metric}", "see its metrics with: sweep show ID")
     return sorted(found, key=lambda each: each.number)

@@ -79,8 +79,8 @@ class Repeating:
         """A trial's row is stored like that."""
         setup = self._setups.get(trial.setup)
         if setup is None:
-            plain = {key: value for key, value in trial.config.items() if key != self._repeats.over}
-            setup = self._setups[trial.setup] = Setup(trial.setup, plain, trial.point)
+            setup = Setup(trial.setup, self._repeats.plain(trial.config), trial.point)
+            self._setups[trial.setup] = setup
         setup.trials[trial.repeat] = trial
         self._changed.add(trial.setup)
 

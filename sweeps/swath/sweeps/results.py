@@ -47,7 +47,7 @@ def weights_of(trials: Sequence[TrialView], spec: SweepSpec) -> list[Weights]:
     found = []
     for index, metric in enumerate(metrics_of(spec)):
         results = [
-            (trial.config, value)
+            (spec.repeats.plain(trial.config), value)
             for trial in trials
             if trial.state in WELL_ENDED and (value := value_of(trial, spec, index)) is not None
         ]

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from swath.agents.protocol import Over
+from swath.sweeps.results import weights_of
 from swath.sweeps.spec import SpecFaults, parse_spec
 from swath.sweeps.states import SweepState
 from swath.tracking.errors import NotFound, UsageError
@@ -283,3 +284,12 @@ def test_the_name_of_the_repeat_is_no_parameter() -> None:
     with pytest.raises(SpecFaults) as caught:
         parse_spec(RANDOM | {"repeats": {"count": 2, "over": "x"}})
     assert caught.value.faults[0].path == "repeats.over"
+
+
+def test_what_matters_can_be_told_of_a_sweep_with_repeats(bench: Any) -> None:
+    spec = RANDOM | {"repeats": {"count": 2, "early": False}, "run_cap": 60}
+    b = bench(spec)
+    run_all(b, lambda config: config["x"] + 0.01 * config["seed"])
+    weights = weights_of(b.workspace.trials(b.sweep), parse_spec(spec))
+    assert weights[0].trials == 60
+    assert max(weights[0].parameters, key=lambda each: each.share).name == "x"

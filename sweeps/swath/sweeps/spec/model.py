@@ -89,6 +89,10 @@ class Repeats:
             return {}
         return {"count": self.count, "aggregate": self.aggregate, "over": self.over, "early": self.early}
 
+    def plain(self, config: dict[str, Any]) -> dict[str, Any]:
+        """A trial's config as the search chose it: without what a repeat adds to it."""
+        return {key: value for key, value in config.items() if key != self.over} if self.count > 1 else config
+
 
 @dataclass(frozen=True)
 class WarmStart:

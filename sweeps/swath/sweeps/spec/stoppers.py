@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal
 
 from swath.sweeps.spec.model import HyperbandSettings
 
@@ -27,8 +27,18 @@ class Guard:
         return {key: value for key, value in vars(self).items() if value != getattr(usual, key)}
 
 
+class _Settings:
+    """What the settings of all types share. `kind` is the type as the file names it."""
+
+    kind: ClassVar[str]
+
+    def to_dict(self) -> dict[str, Any]:
+        """The settings as the file would say them."""
+        return {"type": self.kind, **_given(self)}
+
+
 @dataclass(frozen=True)
-class AshaSettings:
+class AshaSettings(_Settings):
     """Asynchronous successive halving; rungs at first * eta^k below `max_iter` (None: no end)."""
 
     min_iter: int | None = None
@@ -44,13 +54,9 @@ class AshaSettings:
         """The first rung."""
         return first_rung(self.min_iter, self.max_iter)
 
-    def to_dict(self) -> dict[str, Any]:
-        """The settings as the file would say them."""
-        return {"type": self.kind, **_given(self)}
-
 
 @dataclass(frozen=True)
-class BohbSettings:
+class BohbSettings(_Settings):
     """Hyperband's brackets with promotion, for a search that learns; `brackets` None: 3, or as many as there can be."""
 
     max_iter: int
@@ -65,38 +71,26 @@ class BohbSettings:
         """The first rung."""
         return first_rung(self.min_iter, self.max_iter)
 
-    def to_dict(self) -> dict[str, Any]:
-        """The settings as the file would say them."""
-        return {"type": self.kind, **_given(self)}
-
 
 @dataclass(frozen=True)
-class MedianSettings:
+class MedianSettings(_Settings):
     """The median stopping rule; `compare`: the trial's own running mean, or its best value so far."""
 
     compare: Literal["mean", "best"] = "mean"
     kind = "median"
 
-    def to_dict(self) -> dict[str, Any]:
-        """The settings as the file would say them."""
-        return {"type": self.kind, **_given(self)}
-
 
 @dataclass(frozen=True)
-class PlateauSettings:
+class PlateauSettings(_Settings):
     """Stop after `patience` reports without an improvement by `min_delta` (0: by anything)."""
 
     patience: int
     min_delta: float = 0.0
     kind = "plateau"
 
-    def to_dict(self) -> dict[str, Any]:
-        """The settings as the file would say them."""
-        return {"type": self.kind, **_given(self)}
-
 
 @dataclass(frozen=True)
-class ThresholdSettings:
+class ThresholdSettings(_Settings):
     """Stop when the latest value is above `above` or below `below`, from report number `after` on."""
 
     above: float | None = None
@@ -104,26 +98,18 @@ class ThresholdSettings:
     after: int = 1
     kind = "threshold"
 
-    def to_dict(self) -> dict[str, Any]:
-        """The settings as the file would say them."""
-        return {"type": self.kind, **_given(self)}
-
 
 @dataclass(frozen=True)
-class CurveSettings:
+class CurveSettings(_Settings):
     """Stop when the curve, extrapolated to `max_iter`, beats the best so far with less than `probability`."""
 
     max_iter: int
     probability: float = 0.05
     kind = "curve"
 
-    def to_dict(self) -> dict[str, Any]:
-        """The settings as the file would say them."""
-        return {"type": self.kind, **_given(self)}
-
 
 @dataclass(frozen=True)
-class PbtSettings:
+class PbtSettings(_Settings):
     """Population based training: every `interval` reports the worst `quantile` goes on from one of the best.
 
     Each of `parameters` (none named: all that are searched) is then drawn anew with probability `resample`, or else

@@ -7,6 +7,8 @@ import random
 from collections.abc import Sequence
 from itertools import accumulate, pairwise
 
+import pytest
+
 from swath.sweeps.stopping.base import Decision, Goal, Standing, Stopper, is_due
 from swath.sweeps.stopping.book import Book, Mark
 
@@ -54,6 +56,8 @@ class StopperContract:
             assert all(decision.action in ("continue", "pause") for decision in decisions)
 
     def test_the_best_trial_is_never_stopped(self) -> None:
+        if not self.compares:
+            pytest.skip("a rule that compares no trials with each other may stop the best one")
         for goal, seed in zip(GOALS, (7, 8), strict=True):
             curves = some_curves(goal, seed, self.end)
             best = [_signed(goal, -5 + 1 / report) for report in range(1, self.end)]
