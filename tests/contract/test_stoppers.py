@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from swath.sweeps.spec import HyperbandSettings
+from collections.abc import Sequence
+
+from swath.sweeps.spec import HyperbandSettings, Metric
 from swath.sweeps.spec.stoppers import (
     AnyOf,
     AshaSettings,
@@ -18,7 +20,7 @@ from swath.sweeps.spec.stoppers import (
 )
 from swath.sweeps.stopping import Stopper
 from swath.sweeps.stopping.make import rule_for
-from swath.sweeps.testing import StopperContract
+from swath.sweeps.testing import JointStopperContract, StopperContract
 
 
 class Contract(StopperContract):
@@ -92,3 +94,54 @@ class TestHeld(Contract):
 
 class TestAnyOf(Contract):
     settings = AnyOf((BohbSettings(max_iter=60), Guarded(MedianSettings(), Guard(min_peers=5, warmup=10))))
+
+
+class Jointly(JointStopperContract):
+    settings: StopperSettings
+
+    def make(self, metrics: Sequence[Metric]) -> Stopper:
+        return rule_for(self.settings, "loss", metrics)
+
+
+class TestHyperbandInSeveralMetrics(Jointly):
+    settings = HyperbandSettings(min_iter=3)
+
+
+class TestHyperbandByTheBestInSeveralMetrics(Jointly):
+    settings = HyperbandSettings(min_iter=1, eta=1.5, strict=False)
+
+
+class TestAshaThatStopsInSeveralMetrics(Jointly):
+    settings = AshaSettings(max_iter=60, compare="value")
+
+
+class TestAshaByTheBestOfEachMetric(Jointly):
+    settings = AshaSettings(max_iter=60, eta=2)
+
+
+class TestAshaThatPromotesInSeveralMetrics(Jointly):
+    settings = AshaSettings(max_iter=60, mode="promote", compare="value")
+
+
+class TestBohbInSeveralMetrics(Jointly):
+    settings = BohbSettings(max_iter=60, compare="value")
+
+
+class TestMedianInSeveralMetrics(Jointly):
+    settings = MedianSettings()
+
+
+class TestMedianByTheBestOfEachMetric(Jointly):
+    settings = MedianSettings(compare="best")
+
+
+class TestPbtInSeveralMetrics(Jointly):
+    settings = PbtSettings(interval=11)
+
+
+class TestHeldInSeveralMetrics(Jointly):
+    settings = Guarded(AshaSettings(max_iter=60, compare="value"), Guard(warmup=5, min_peers=3, non_finite="stop"))
+
+
+class TestAnyOfInSeveralMetrics(Jointly):
+    settings = AnyOf((AshaSettings(max_iter=60, compare="value"), MedianSettings()))

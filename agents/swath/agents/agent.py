@@ -278,7 +278,9 @@ class Agent:
             self._spare = run_dir
 
     def _reuse_folder(self, run_dir: Path) -> None:
-        if self._spare is not None and not run_dir.exists():
+        if self._spare == run_dir:
+            self._spare = None  # it is this trial's again, and will hold its log
+        elif self._spare is not None and not run_dir.exists():
             with contextlib.suppress(OSError):
                 self._spare.rename(run_dir)
                 self._spare = None

@@ -54,7 +54,7 @@ def run(
         observer = observer_for(workspace, sweep_id, quiet=quiet, plain=crew.in_this_process)
         ran = run_sweep(workspace, sweep_id, crew.fleet, observer)
         workspace.catch_up(sweep_id)
-        result = Result(workspace.show(sweep_id), workspace.trials(sweep_id), workspace.spec(sweep_id).metrics)
+        result = _result(workspace, sweep_id)
     if ran.broken is not None:
         raise SwathError(ran.broken, f"mend it, then: sweep retry {sweep_id} && sweep run --resume {sweep_id}")
     return result
@@ -110,7 +110,7 @@ def agent(
         finally:
             restore()
         workspace.catch_up(full)
-        result = Result(workspace.show(full), workspace.trials(full), workspace.spec(full).metrics)
+        result = _result(workspace, full)
     if report.broken:
         raise SwathError(report.reason, f"mend it, then requeue the failed trials: sweep retry {full}")
     return result
@@ -136,6 +136,11 @@ def call(function: str | Function, config: Mapping[str, Any], *, root: str | Pat
     )
     with entered(context):
         return found(TrialConfig.of(dict(config))) if takes_config(found) else found()
+
+
+def _result(workspace: Workspace, sweep_id: str) -> Result:
+    spec = workspace.spec(sweep_id)
+    return Result(workspace.show(sweep_id), workspace.trials(sweep_id), spec.metrics, spec.repeats)
 
 
 def _create(workspace: Workspace, spec: SweepSpec, origin: str, function: Function | None) -> str:

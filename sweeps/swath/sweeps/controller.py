@@ -26,7 +26,7 @@ from swath.agents.protocol import (
     Wait,
 )
 from swath.sweeps import budgets, endings, intake, ledger, losses, targets
-from swath.sweeps.ledger import TrialRow
+from swath.sweeps.ledger import AgentRow, TrialRow
 from swath.sweeps.plan import Plan
 from swath.sweeps.states import ENDED, SweepState, TrialState, check_trial_move
 from swath.sweeps.step import Step, change
@@ -139,12 +139,17 @@ class Controller:
     def _step(self) -> Iterator[Step]:
         with self._lock:
             last, self._last = self._last, None  # forgotten when this step fails
-            with change(self._database, self.sweep_id, self._clock.now(), self._root, last) as step:
-                if self._plan is None or self._planned != step.sweep.spec:
-                    self._plan, self._planned = Plan.load(step.sweep, self._root), step.sweep.spec
-                step.plan = self._plan
-                with _kept_up(step):
+            try:
+                with change(self._database, self.sweep_id, self._clock.now(), self._root, last) as step:
+                    if self._plan is None or self._planned != step.sweep.spec:
+                        self._plan, self._planned = Plan.load(step.sweep, self._root), step.sweep.spec
+                    step.plan = self._plan
+                    for cache in self._plan.caches:
+                        cache.follow(step.connection, step.sweep, step.foreign)
                     yield step
+            except BaseException:
+                self._plan = None  # it has taken note of what is not so: nothing was stored
+                raise
             self._last = step
 
     # Handing out.
@@ -256,24 +261,11 @@ class Controller:
     def _register(self, step: Step, agent: AgentInfo) -> None:
         taken = {row.name for row in ledger.agents_of(step.connection, self.sweep_id)}
         name = _unique(agent.name, taken)
-        ledger.insert_agent(
-            step.connection, id=agent.id, sweep_id=self.sweep_id, name=name, host=agent.host, pid=agent.pid,
-            started=agent.started, kind=agent.kind, state="active", seen=step.now,
-        )  # fmt: skip
+        row = AgentRow(
+            agent.id, self.sweep_id, name, agent.host, agent.pid, agent.started, agent.kind, "active", step.now
+        )
+        ledger.insert_agent(step.connection, row)
         step.event("agent.joined", agent.id, name=name, host=agent.host, pid=agent.pid)
-
-
-@contextmanager
-def _kept_up(step: Step) -> Iterator[None]:
-    """Hold the stopper's view of the trials at what the store says, whether or not the step comes to be stored."""
-    try:
-        for cache in step.plan.caches:
-            cache.follow(step.connection, step.sweep, step.foreign)
-        yield
-    except BaseException:
-        for cache in step.plan.caches:
-            cache.forget_all()
-        raise
 
 
 def _asked_of(trial: TrialRow) -> str:

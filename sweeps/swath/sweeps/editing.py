@@ -16,9 +16,7 @@ from swath.sweeps.spec import SweepSpec
 from swath.sweeps.states import SweepState, TrialState
 from swath.sweeps.step import Step
 from swath.sweeps.stopping import Promotion
-from swath.tracking import layout
 from swath.tracking.errors import NotAllowed
-from swath.tracking.runlog.history import rows_as_written
 from swath.tracking.store import runs
 
 #: What the results so far would mean something else under.
@@ -115,15 +113,10 @@ def _drop(step: Step, trials: list[TrialRow], fits: list[bool]) -> Iterator[str]
 
 def _mark_again(step: Step, trials: list[TrialRow]) -> None:
     """Other rules compare at other checkpoints: what the trials had there stands in their logs."""
-    metric, stopper = step.plan.spec.metric, step.plan.stopper
     for trial in trials:
         ledger.delete_rungs(step.connection, trial)
-        if metric is None or stopper is None or not trial.reports:
-            continue
-        rows = rows_as_written(layout.run_dir(step.root, trial.run_id), trial.attempt)
-        values = reports.values_of(rows, metric.name)[: trial.reports]
-        for band, mark in reports.marks(values, metric.goal, stopper, reports.Tally()):
-            ledger.put_rung(step.connection, trial, band, mark)
+        if step.plan.spec.metric is not None and trial.reports:
+            reports.mark_again(step, trial)
 
 
 def _free(step: Step) -> None:

@@ -75,7 +75,7 @@ def requeue(step: Step, trial: TrialRow, run: RunRow | None, reason: str) -> Non
         step.plan.standings.forget(trial)
     trial = step.move_trial(
         trial, TrialState.QUEUED, reason, expires=None, ended=None, reports=0, latest=None,
-        value_sum=0.0, unusable=0, asked=0, best=None, verdict="continue", verdict_reason="", donor=None,
+        value_sum=0.0, unusable=0, asked=0, best=None, told="", verdict="continue", verdict_reason="", donor=None,
         busy=step.busy(trial),
     )  # fmt: skip
     if run is not None:
@@ -111,7 +111,7 @@ def promote(step: Step, promotion: Promotion) -> TrialRow:
     step.event("trial.promoted", trial.run_id, name=trial.name, reason=promotion.reason)
     return step.move_trial(
         trial, TrialState.QUEUED, promotion.reason, reports=0, latest=None, value_sum=0.0, unusable=0,
-        verdict="continue", verdict_reason="",
+        told="", verdict="continue", verdict_reason="",
     )  # fmt: skip
 
 
@@ -210,6 +210,10 @@ def _forget_best(step: Step) -> None:
 
 
 def _warn_if_silent(step: Step, trial: TrialRow, run: RunRow) -> None:
+    for other, value in zip(step.plan.spec.metrics[1:], trial.objectives[1:], strict=False):
+        if value is None and trial.state is TrialState.FINISHED:
+            what = "it is in no comparison of several metrics"
+            step.warn(f"silent:{other.name}", f"{trial.name} ended with no finite value of {other.name!r}: {what}")
     metric = step.plan.spec.metric
     if metric is None or trial.reports or trial.state is not TrialState.FINISHED:
         return

@@ -6,10 +6,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from swath.sweeps.pareto import ranks
-from swath.sweeps.plan import violation
 from swath.sweeps.spec import Metric
 from swath.sweeps.states import TrialState
-from swath.sweeps.values import finite
+from swath.sweeps.values import finite, violation
 from swath.sweeps.views import TrialView
 
 #: A trial that ended so has results which count.

@@ -46,7 +46,8 @@ def take(step: Step, trial: TrialRow, chunks: Sequence[Chunk], final: bool = Fal
         runs.update(step.connection, run)
     if rows:
         _note_metrics(step, rows)
-        trial = _count(step, trial, rows)
+    if rows or (final and trial.told):
+        trial = _count(step, trial, rows, final)
     return Taken(trial, run)
 
 
@@ -90,11 +91,11 @@ def _note_metrics(step: Step, rows: list[records.Row]) -> None:
         step.change(metrics_seen=tuple(sorted({*step.sweep.metrics_seen, *new})))
 
 
-def _count(step: Step, trial: TrialRow, rows: list[records.Row]) -> TrialRow:
-    metric = step.plan.spec.metric
-    if metric is None:
+def _count(step: Step, trial: TrialRow, rows: list[records.Row], final: bool) -> TrialRow:
+    spec = step.plan.spec
+    if spec.metric is None:
         return trial
-    reported = reports.take(step, trial, rows, metric)
+    reported = reports.take(step, trial, rows, spec.metrics or (spec.metric,), final)
     for fault in reported.faults:
         step.warn(f"value:{fault.kind}", f"{trial.name}: {fault.message}")
     before, trial = trial, reported.trial

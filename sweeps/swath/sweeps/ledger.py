@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import msgspec
@@ -69,6 +69,7 @@ class TrialRow(msgspec.Struct, frozen=True):
     asked: int = 0
     latest: float | None = None
     best: float | None = None
+    told: str = ""
     objectives: tuple[float | None, ...] = ()
     busy: float = 0.0
     verdict: str = "continue"
@@ -79,6 +80,20 @@ class TrialRow(msgspec.Struct, frozen=True):
     ended: float | None = None
     exit_code: int | None = None
     error: str = ""
+
+
+class AgentRow(msgspec.Struct, frozen=True):
+    """An agent as stored; `seen` is its last sign of life."""
+
+    id: str
+    sweep_id: str
+    name: str
+    host: str
+    pid: int
+    started: float
+    kind: str
+    state: str
+    seen: float
 
 
 _SWEEP_COLUMNS = [column.name for column in sweeps.columns]
@@ -129,7 +144,8 @@ _insert_rung = insert_into(rungs)
 _of_trial = sa.and_(rungs.c.sweep_id == _P("sweep_id"), rungs.c.number == _P("number"))
 _delete_rung = Statement(sa.delete(rungs).where(_of_trial, rungs.c.band == _P("band")))
 _delete_rungs = Statement(sa.delete(rungs).where(_of_trial))
-_marks = (rungs.c.number, rungs.c.band, rungs.c.value, rungs.c.best, rungs.c.mean)
+_note_decided = Statement(sa.update(rungs).where(_of_trial, rungs.c.band == _P("band")).values(decided=_P("decided_")))
+_marks = (rungs.c.number, rungs.c.band, rungs.c.value, rungs.c.best, rungs.c.mean, rungs.c.others)
 _select_rungs_of_trial = Statement(sa.select(*_marks).where(_of_trial))
 _select_rungs = Statement(sa.select(*_marks).where(rungs.c.sweep_id == _P("sweep_id")))
 _any_agent = Statement(
@@ -142,6 +158,16 @@ _any_agent = Statement(
     .limit(sa.literal_column("1"))
 )
 _see_agent = update_by(agents, "id", "seen", "state")
+_set_agent_state = update_by(agents, "id", "state")
+_insert_agent = insert_into(agents)
+_select_agent = Statement(sa.select(agents).where(agents.c.id == _P("agent_id")))
+_select_agents = Statement(
+    sa.select(agents).where(agents.c.sweep_id == _P("sweep_id")).order_by(agents.c.started, agents.c.id)
+)
+_select_trials = Statement(sa.select(trials).where(_of_sweep).order_by(trials.c.number))
+_select_trials_in = Statement(
+    sa.select(trials).where(_of_sweep, trials.c.state == _P("state")).order_by(trials.c.number)
+)
 
 
 def insert_sweep(connection: sa.Connection, row: SweepRow) -> None:
@@ -241,10 +267,20 @@ def count_states(connection: sa.Connection, sweep_id: str) -> dict[str, int]:
 
 def trials_in(connection: sa.Connection, sweep_id: str, *states: TrialState) -> list[TrialRow]:
     """Trials of a sweep by number; only those in `states` when any are given."""
-    query = sa.select(trials).where(trials.c.sweep_id == sweep_id).order_by(trials.c.number)
-    if states:
-        query = query.where(trials.c.state.in_([str(state) for state in states]))
-    return [_trial(row) for row in connection.execute(query)]
+    if not states:
+        return [_trial(row) for row in _select_trials(connection, sweep_id=sweep_id).fetchall()]
+    found = [row for state in states for row in _in_state(connection, sweep_id, state)]
+    return sorted(map(_trial, found), key=lambda trial: trial.number)
+
+
+def _in_state(connection: sa.Connection, sweep_id: str, state: TrialState) -> list[tuple[Any, ...]]:
+    return _select_trials_in(connection, sweep_id=sweep_id, state=state.value).fetchall()
+
+
+def trials_of_setup(connection: sa.Connection, sweep_id: str, setup: int) -> list[TrialRow]:
+    """The runs of one configuration, by repeat."""
+    query = sa.select(trials).where(trials.c.sweep_id == sweep_id, trials.c.setup == setup)
+    return [_trial(row) for row in connection.execute(query.order_by(trials.c.repeat))]
 
 
 def changed_since(connection: sa.Connection, sweep_id: str, version: int) -> list[TrialRow]:
@@ -276,7 +312,22 @@ def put_rung(connection: sa.Connection, trial: TrialRow, band: int, mark: Mark) 
     """Note what a trial had after `band` reports; what an earlier attempt had there is forgotten."""
     if trial.attempt > 1:
         _delete_rung(connection, sweep_id=trial.sweep_id, number=trial.number, band=band)
-    _insert_rung(connection, sweep_id=trial.sweep_id, number=trial.number, band=band, **mark._asdict())
+    _insert_rung(
+        connection, sweep_id=trial.sweep_id, number=trial.number, band=band, value=mark.value, best=mark.best,
+        mean=mark.mean, others=_to_text(tuple(other[:3] for other in mark.others)), decided="",
+    )  # fmt: skip
+
+
+def note_decided(connection: sa.Connection, trial: TrialRow, band: int, decided: Mapping[str, Any]) -> None:
+    """Note what was decided about a trial at a rung that it has come to."""
+    _note_decided(connection, sweep_id=trial.sweep_id, number=trial.number, band=band, decided_=to_json(decided))
+
+
+def decided_at(connection: sa.Connection, sweep_id: str) -> dict[tuple[int, int], dict[str, Any]]:
+    """What was decided at the rungs, by trial number and band; only those at which something was."""
+    query = sa.select(rungs.c.number, rungs.c.band, rungs.c.decided)
+    rows = connection.execute(query.where(rungs.c.sweep_id == sweep_id, rungs.c.decided != ""))
+    return {(row[0], row[1]): from_json(row[2]) for row in rows}
 
 
 def delete_rungs(connection: sa.Connection, trial: TrialRow) -> None:
@@ -290,23 +341,27 @@ def marks(connection: sa.Connection, sweep_id: str, number: int | None = None) -
         found = _select_rungs(connection, sweep_id=sweep_id)
     else:
         found = _select_rungs_of_trial(connection, sweep_id=sweep_id, number=number)
-    return ((row[0], row[1], Mark(*row[2:])) for row in found.fetchall())
+    return ((row[0], row[1], Mark(row[2], row[3], row[4], _others(row[5]))) for row in found.fetchall())
 
 
-def insert_agent(connection: sa.Connection, **values: Any) -> None:
+def _others(text: str) -> tuple[Mark, ...]:
+    return tuple(Mark(*other) for other in from_json(text)) if text != "[]" else ()
+
+
+def insert_agent(connection: sa.Connection, row: AgentRow) -> None:
     """Register an agent."""
-    connection.execute(sa.insert(agents).values(**values))
+    _insert_agent(connection, **msgspec.structs.asdict(row))
 
 
-def get_agent(connection: sa.Connection, agent_id: str) -> sa.Row[Any] | None:
+def get_agent(connection: sa.Connection, agent_id: str) -> AgentRow | None:
     """Read one agent."""
-    return connection.execute(sa.select(agents).where(agents.c.id == agent_id)).first()
+    row = _select_agent(connection, agent_id=agent_id).fetchone()
+    return AgentRow(*row) if row else None
 
 
-def agents_of(connection: sa.Connection, sweep_id: str) -> list[sa.Row[Any]]:
+def agents_of(connection: sa.Connection, sweep_id: str) -> list[AgentRow]:
     """Every agent that ever joined, in order."""
-    query = sa.select(agents).where(agents.c.sweep_id == sweep_id).order_by(agents.c.started, agents.c.id)
-    return list(connection.execute(query))
+    return [AgentRow(*row) for row in _select_agents(connection, sweep_id=sweep_id).fetchall()]
 
 
 def has_agents(connection: sa.Connection, sweep_id: str, since: float) -> bool:
@@ -321,7 +376,7 @@ def see_agent(connection: sa.Connection, agent_id: str, now: float) -> None:
 
 def set_agent_state(connection: sa.Connection, agent_id: str, state: str) -> None:
     """An agent left, or was found dead."""
-    connection.execute(sa.update(agents).where(agents.c.id == agent_id).values(state=state))
+    _set_agent_state(connection, id_=agent_id, state=state)
 
 
 def _sweep_columns(row: SweepRow, names: Sequence[str]) -> dict[str, Any]:

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import msgspec
 
 from swath.agents.executors.group import reap_orphan
 from swath.sweeps import endings, intake, ledger, settling
-from swath.sweeps.ledger import TrialRow
+from swath.sweeps.ledger import AgentRow, TrialRow
 from swath.sweeps.settling import Settlement
 from swath.sweeps.states import TrialState
 from swath.sweeps.step import Step
@@ -34,12 +32,12 @@ def reap_dead(step: Step) -> int:
     return sum(_unregister(step, agent, "dead", "its process is gone") for agent in dead)
 
 
-def release(step: Step, agent: Any, reason: str) -> int:
+def release(step: Step, agent: AgentRow, reason: str) -> int:
     """Unregister an agent that leaves in good order, and take back what it still holds; how many trials."""
     return _unregister(step, agent, "left", reason)
 
 
-def _unregister(step: Step, agent: Any, state: str, reason: str) -> int:
+def _unregister(step: Step, agent: AgentRow, state: str, reason: str) -> int:
     running = ledger.trials_in(step.connection, step.sweep.id, TrialState.RUNNING)
     held = [trial for trial in running if trial.agent_id == agent.id]
     if agent.state == "active":

@@ -1,14 +1,20 @@
-"""Which of several results no other one beats in all goals at once, and which are next; limits are not looked at."""
+"""Which of several results no other one beats in all goals at once, and which are next; limits are not looked at.
+
+Within a front an order that spreads over it: the greedy epsilon-net by which Schmucker et al., "Multi-objective
+Asynchronous Successive Halving" (arXiv 2106.12639, 2021) choose who goes on.
+"""
 
 from __future__ import annotations
 
 from bisect import bisect_right
 from collections.abc import Callable, Sequence
 
-from swath.sweeps.stopping.base import Goal
+from swath.sweeps.spec.model import Goal
 
 Point = Sequence[float]
 _Costs = tuple[float, ...]
+#: From how many points on, and up to how many (a byte a pair), all pairs are compared at once.
+_FEW, _MANY = 50, 10_000
 
 
 def nondominated(points: Sequence[Point], goals: Sequence[Goal]) -> list[int]:
@@ -23,15 +29,48 @@ def ranks(points: Sequence[Point], goals: Sequence[Goal]) -> list[int]:
     """The front of each point: 1 for those that nothing dominates, 2 for those that only front 1 does, and so on.
 
     Time is n log n for two goals. For more it is n log n times the members of a front that are looked at, as in the
-    efficient non-dominated sort (Zhang et al., IEEE Transactions on Evolutionary Computation 19(2), 2015).
+    efficient non-dominated sort (Zhang et al., IEEE Transactions on Evolutionary Computation 19(2), 2015); of many
+    points all pairs are compared at once, which is faster for thousands.
     """
-    costs = [_costs(point, goals) for point in points]
-    sort = _two if len(goals) == 2 else _several
-    front_of = sort(sorted(set(costs)))
+    costs = [costs_of(point, goals) for point in points]
+    distinct = sorted(set(costs))
+    sort = _two if len(goals) == 2 else _several if not _FEW < len(distinct) < _MANY else _pairwise
+    front_of = sort(distinct)
     return [front_of[cost] for cost in costs]
 
 
-def _costs(point: Point, goals: Sequence[Goal]) -> _Costs:
+def dominates(costs: Sequence[float], others: Sequence[float]) -> bool:
+    """Whether a point is as good as another one everywhere and better somewhere; both so that lower is better."""
+    pairs = list(zip(costs, others, strict=True))
+    return all(own <= other for own, other in pairs) and any(own < other for own, other in pairs)
+
+
+def spread(costs: Sequence[Sequence[float]]) -> list[int]:
+    """The places of the points of one front in the order in which they are taken so that few of them cover it.
+
+    First the best one in the first goal, then always the one that is farthest from those taken, in units of the
+    front's extent in each goal. The points are distinct, and lower is better.
+    """
+    import numpy as np
+
+    if len(costs) < 3:
+        return sorted(range(len(costs)), key=lambda place: tuple(costs[place]))
+    order = sorted(range(len(costs)), key=lambda place: tuple(costs[place]))
+    points = np.asarray([costs[place] for place in order], dtype=float)
+    extent = np.ptp(points, axis=0)
+    points = (points - points[0]) / np.where(extent > 0, extent, 1.0)
+    taken, nearest = [0], np.einsum("ij,ij->i", points, points)
+    nearest[0] = -1.0
+    for _ in range(len(order) - 1):
+        place = int(nearest.argmax())
+        taken.append(place)
+        away = points - points[place]
+        np.minimum(nearest, np.einsum("ij,ij->i", away, away), out=nearest)
+        nearest[place] = -1.0
+    return [order[place] for place in taken]
+
+
+def costs_of(point: Point, goals: Sequence[Goal]) -> _Costs:
     """The point so that lower is better everywhere."""
     pairs = zip(point, goals, strict=True)
     return tuple((-float(value) if goal == "maximize" else float(value)) + 0.0 for value, goal in pairs)
@@ -59,6 +98,23 @@ def _several(costs: Sequence[_Costs]) -> dict[_Costs, int]:
         fronts[front].append(cost)
         found[cost] = front + 1
     return found
+
+
+def _pairwise(costs: Sequence[_Costs]) -> dict[_Costs, int]:
+    """The fronts of distinct costs, by a matrix that says who dominates whom."""
+    import numpy as np
+
+    points = np.asarray(costs, dtype=float)
+    over = np.ones((len(points), len(points)), dtype=bool)
+    for column in points.T:
+        over &= column[:, None] <= column[None, :]
+    np.fill_diagonal(over, False)
+    found, front, left = np.zeros(len(points), dtype=int), 0, over.sum(0)
+    while (free := np.flatnonzero((left == 0) & (found == 0))).size:
+        front += 1
+        found[free] = front
+        left = left - over[free].sum(0)
+    return dict(zip(costs, found.tolist(), strict=True))
 
 
 def _first(count: int, holds: Callable[[int], bool]) -> int:

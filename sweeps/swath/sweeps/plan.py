@@ -22,6 +22,7 @@ from swath.sweeps.spec.search import is_custom
 from swath.sweeps.standings import Standings
 from swath.sweeps.states import ENDED
 from swath.sweeps.stopping import Stopper, make_stopper
+from swath.sweeps.values import violation
 
 #: How long a trial may take to end after a stop request, and again after SIGTERM, in seconds.
 GRACE_S = 10.0
@@ -52,7 +53,7 @@ class Plan:
         self._searcher: Searcher | None = None
         self._history = self._empty_history()
         goal = spec.metric.goal if spec.metric else "minimize"
-        self.standings = Standings(goal, spec.metric.name) if self.stopper and spec.metric else None
+        self.standings = Standings(spec.metrics or (spec.metric,)) if self.stopper and spec.metric else None
         self.repeating = Repeating(spec.repeats, goal) if spec.repeats.count > 1 else None
         self._version = 0
         self.edited = False
@@ -192,15 +193,6 @@ def folder_of(root: Path, sweep_id: str) -> Path:
 def _beside(sweep: SweepRow) -> Path:
     """The folder of the sweep file, where what it names is looked for."""
     return Path(sweep.origin).parent if sweep.origin else Path(sweep.cwd)
-
-
-def violation(metrics: Sequence[Metric], values: Sequence[float | None]) -> float:
-    """By how much the limits of the metrics are overstepped in all; 0 where all are kept, or nothing is known."""
-    over = 0.0
-    for metric, value in zip(metrics, values, strict=False):
-        if metric.limit is not None and value is not None:
-            over += max(0.0, value - metric.limit if metric.goal == "minimize" else metric.limit - value)
-    return over
 
 
 def _observation(trial: TrialRow, metrics: Sequence[Metric]) -> Observation:

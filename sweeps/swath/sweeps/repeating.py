@@ -6,7 +6,7 @@ A cache of the store, as `standings` is. A setup is one configuration with all o
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -16,6 +16,7 @@ from swath.sweeps import ledger
 from swath.sweeps.ledger import SweepRow, TrialRow
 from swath.sweeps.search import Observation
 from swath.sweeps.spec import Repeats
+from swath.sweeps.spec.model import Aggregate
 from swath.sweeps.states import ENDED, TrialState
 from swath.sweeps.stopping.base import Goal
 
@@ -59,6 +60,7 @@ class Repeating:
 
     def __init__(self, repeats: Repeats, goal: Goal) -> None:
         self._repeats = repeats
+        self._goal = goal
         self._sign = -1.0 if goal == "maximize" else 1.0
         self._version: int | None = None
         self._setups: dict[int, Setup] = {}
@@ -97,7 +99,7 @@ class Repeating:
 
         With `more` false there are no new setups any more: then repeats of one setup also run beside each other.
         """
-        for setup in self._setups.values():
+        for _, setup in sorted(self._setups.items()):
             if len(setup.trials) < self._repeats.count and (not more or not setup.waits) and not self.given_up(setup):
                 return Next(setup.number, len(setup.trials), setup)
         return Next(max(self._setups, default=0) + 1, 0, None)
@@ -128,17 +130,8 @@ class Repeating:
 
     def value(self, setup: Setup) -> float | None:
         """What its results come to together; None without any."""
-        results = sorted(setup.results.values())
-        if not results:
-            return None
-        mean = math.fsum(results) / len(results)
-        match self._repeats.aggregate:
-            case "median":
-                middle = len(results) // 2
-                return results[middle] if len(results) % 2 else (results[middle - 1] + results[middle]) / 2
-            case "lower":
-                return mean + self._sign * _standard_error(results, mean)
-        return mean
+        results = list(setup.results.values())
+        return together(results, self._repeats.aggregate, self._goal) if results else None
 
     def observations(self) -> list[tuple[Observation, str]]:
         """The setups that changed since the last call, as the search sees them, with the hashes of their points."""
@@ -164,6 +157,20 @@ class Repeating:
         from scipy.special import stdtr
 
         return float(stdtr(len(differences) - 1, -mean / error))
+
+
+def together(values: Sequence[float], aggregate: Aggregate, goal: Goal) -> float:
+    """What results come to together: their mean, their median, or the mean that is one standard error worse."""
+    results = sorted(values)
+    mean = math.fsum(results) / len(results)
+    match aggregate:
+        case "median":
+            middle = len(results) // 2
+            return results[middle] if len(results) % 2 else (results[middle - 1] + results[middle]) / 2
+        case "lower":
+            error = _standard_error(results, mean)
+            return mean - error if goal == "maximize" else mean + error
+    return mean
 
 
 def _standard_error(values: list[float], mean: float) -> float:

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from html import escape
 from typing import TYPE_CHECKING, Any
 
 from swath.agents.executors.function import TrialConfig
 from swath.sweeps.flat import flatten
 from swath.sweeps.fronts import front_of
-from swath.sweeps.spec import Metric
+from swath.sweeps.setups import SetupView, setups_of, standing_for
+from swath.sweeps.spec import Metric, Repeats
 from swath.sweeps.views import SweepView, TrialView
 from swath.tracking.errors import UsageError
 
@@ -20,7 +21,11 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class BestTrial:
-    """The best trial. `config` is read by attribute or item; `metrics` holds the last value of each logged metric."""
+    """The best trial. `config` is read by attribute or item; `metrics` holds the last value of each logged metric.
+
+    With repeats it is the first run of the best configuration, `setup`: `value` is what its runs came to together by
+    `aggregate`, and `values` are their results by repeat.
+    """
 
     run: str
     number: int
@@ -29,18 +34,23 @@ class BestTrial:
     value: float
     config: TrialConfig
     metrics: dict[str, Any]
+    setup: int = 0
+    aggregate: str = ""
+    values: tuple[float | None, ...] = ()
 
 
 @dataclass(frozen=True)
 class Result:
     """A sweep as it stood when it was over (or interrupted): `trials` in the order of their numbers.
 
-    `metrics` holds the metrics of a sweep with several, and is empty for a sweep with one.
+    `metrics` holds the metrics of a sweep with several, and is empty for a sweep with one. `repeats` says how often
+    each configuration was run.
     """
 
     view: SweepView
     trials: Sequence[TrialView]
     metrics: tuple[Metric, ...] = ()
+    repeats: Repeats = field(default_factory=Repeats)
 
     @property
     def id(self) -> str:
@@ -78,18 +88,36 @@ class Result:
             raise UsageError(f"sweep {self.id} has no best trial: {wanted}", f"metrics that were logged: {seen}")
         summary = next((trial.summary for trial in self.trials if trial.run_id == best.run), {})
         config = TrialConfig.of(best.config)
-        return BestTrial(best.run, best.number, best.name, best.metric, best.value, config, dict(summary))
+        return BestTrial(
+            best.run, best.number, best.name, best.metric, best.value, config, dict(summary), best.setup,
+            best.aggregate, best.values,
+        )  # fmt: skip
+
+    @property
+    def setups(self) -> list[SetupView]:
+        """The configurations of a sweep with repeats, best first, each with its runs and what they came to together.
+
+        Those that have not been run as often as asked stand behind the others. Empty for a sweep without repeats.
+        """
+        return setups_of(self.trials, self._all_metrics, self.repeats)
+
+    @property
+    def _all_metrics(self) -> tuple[Metric, ...]:
+        if self.metrics or self.view.metric is None:
+            return self.metrics
+        return (Metric(self.view.metric, "maximize" if self.view.goal == "maximize" else "minimize"),)
 
     @property
     def front(self) -> list[TrialView]:
         """The Pareto front: the trials that keep all limits and that no other one beats in all metrics at once.
 
         They stand in the order of the first metric, best first, each with its results in `objectives`; the list is
-        empty while no trial with all results keeps the limits. Raises `UsageError` for a sweep without several metrics.
+        empty while no trial with all results keeps the limits. With repeats a trial stands for all runs of its
+        configuration, with what they came to together. Raises `UsageError` for a sweep without several metrics.
         """
         if not self.metrics:
             raise UsageError(f"sweep {self.id} does not have several metrics", "result.best is its best trial")
-        return list(front_of(self.trials, self.metrics).best)
+        return list(front_of(standing_for(self.trials, self.metrics, self.repeats), self.metrics).best)
 
     def to_pandas(self) -> pandas.DataFrame:
         """One row a trial, with columns `config.x` and `summary.x`. Needs pandas: pip install "swath[pandas]"."""
@@ -119,7 +147,8 @@ class Result:
         rows = "".join(
             f"<tr><td>{escape(key)}</td><td>{escape(str(value))}</td></tr>" for key, value in best.config.items()
         )
-        title = f"{escape(best.metric)} = {best.value:.6g}, trial {best.number} (run {escape(best.run)})"
+        runs = f" ({best.aggregate} of {len(best.values)} runs)" if best.values else ""
+        title = f"{escape(best.metric)} = {best.value:.6g}{runs}, trial {best.number} (run {escape(best.run)})"
         return f"{head}<table><caption>best: {title}</caption>{rows}</table>"
 
     def _front_html(self) -> str:

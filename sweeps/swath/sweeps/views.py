@@ -14,7 +14,8 @@ class TrialView(msgspec.Struct, frozen=True):
 
     `reason` says why it stands where it stands; `suggested` why its config was chosen; `summary` holds the last value
     of each metric; times are seconds since the epoch. `agent` is the name of the agent that has or had it. In a sweep
-    with several metrics `objectives` holds the result in each, once the trial has ended.
+    with several metrics `objectives` holds the result in each, once the trial has ended. With repeats it is number
+    `repeat`, from 0 on, of configuration `setup`; without, `setup` is its number.
     """
 
     run_id: str
@@ -37,12 +38,16 @@ class TrialView(msgspec.Struct, frozen=True):
     exit_code: int | None
     error: str
     objectives: tuple[float | None, ...] = ()
+    setup: int = 0
+    repeat: int = 0
 
 
 class MarkView(msgspec.Struct, frozen=True):
     """What trial `number` had after `band` reports: its value there, its best up to there, the mean up to there.
 
-    There is one for each checkpoint of the sweep's early stopping that the trial came to.
+    There is one for each checkpoint of the sweep's early stopping that the trial came to. `others`: the same three of
+    each further metric, where there are several. `decided` is what early stopping made of the trial when it came there
+    (`action`, `rule`, `reason`, `threshold`, `rank`, `n`); None where it was not asked.
     """
 
     number: int
@@ -50,6 +55,8 @@ class MarkView(msgspec.Struct, frozen=True):
     value: float
     best: float
     mean: float
+    others: tuple[tuple[float, float, float], ...] = ()
+    decided: dict[str, Any] | None = None
 
 
 class AgentView(msgspec.Struct, frozen=True):
@@ -66,7 +73,10 @@ class AgentView(msgspec.Struct, frozen=True):
 
 
 class Best(msgspec.Struct, frozen=True):
-    """The best trial so far."""
+    """The best trial so far; with repeats the first run of the best configuration.
+
+    Then `value` is what its runs came to together by `aggregate`, and `values` are their results by repeat.
+    """
 
     run: str
     name: str
@@ -74,6 +84,9 @@ class Best(msgspec.Struct, frozen=True):
     metric: str
     value: float
     config: dict[str, Any]
+    setup: int = 0
+    aggregate: str = ""
+    values: tuple[float | None, ...] = ()
 
 
 class SweepView(msgspec.Struct, frozen=True):

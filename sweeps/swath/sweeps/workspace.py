@@ -21,6 +21,7 @@ from swath.agents.task import check_task
 from swath.sweeps import editing, endings, ledger, tables, targets
 from swath.sweeps.controller import Controller
 from swath.sweeps.editing import MOST, Edited
+from swath.sweeps.fronts import WELL_ENDED
 from swath.sweeps.ledger import SweepRow, TrialRow
 from swath.sweeps.plan import PICKLE, Plan, folder_of
 from swath.sweeps.prior import gather, write_prior
@@ -221,7 +222,14 @@ class Workspace:
     def marks(self, sweep_id: str) -> list[MarkView]:
         """What the trials of a sweep had at the checkpoints of its early stopping, by number of reports, then trial."""
         with self._database.read() as connection:
-            found = [MarkView(number, band, *mark) for number, band, mark in ledger.marks(connection, sweep_id)]
+            decided = ledger.decided_at(connection, sweep_id)
+            found = [
+                MarkView(
+                    number, band, mark.value, mark.best, mark.mean, tuple(other[:3] for other in mark.others),
+                    decided.get((number, band)),
+                )
+                for number, band, mark in ledger.marks(connection, sweep_id)
+            ]  # fmt: skip
         return sorted(found, key=lambda mark: (mark.band, mark.number))
 
     def agents(self, sweep_id: str) -> list[AgentView]:
@@ -405,7 +413,12 @@ def _best_row(connection: sa.Connection, row: SweepRow, spec: SweepSpec) -> Best
         value = trial.best if trial else None
     if trial is None or value is None:
         return None
-    return Best(trial.run_id, trial.name, trial.number, spec.metric.name, value, trial.config)
+    best = Best(trial.run_id, trial.name, trial.number, spec.metric.name, value, trial.config)
+    if spec.repeats.count < 2:
+        return best
+    setup = ledger.trials_of_setup(connection, row.id, trial.setup)
+    values = tuple(run.best if run.state in WELL_ENDED else None for run in setup)
+    return replace(best, setup=trial.setup, aggregate=spec.repeats.aggregate, values=values)
 
 
 def _trial_view(row: TrialRow, agents: dict[str, str], run: RunRow | None) -> TrialView:
@@ -414,5 +427,5 @@ def _trial_view(row: TrialRow, agents: dict[str, str], run: RunRow | None) -> Tr
         latest=row.latest, best=row.best, reports=row.reports, attempt=row.attempt, reason=row.reason,
         suggested=row.suggested, agent=agents.get(row.agent_id, row.agent_id), summary=run.summary if run else {},
         created=row.created, started=row.started, ended=row.ended, exit_code=row.exit_code, error=row.error,
-        objectives=row.objectives,
+        objectives=row.objectives, setup=row.setup, repeat=row.repeat,
     )  # fmt: skip

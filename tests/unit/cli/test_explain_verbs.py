@@ -213,3 +213,59 @@ def test_bars_are_as_long_as_what_they_stand_for() -> None:
     lines = drawn(Figure("rungs", "Rungs", (Panel(Axis("rung", categories=("1", "3")), Axis("trials"), bars),)))
     assert [(line.count("█"), line.count("░")) for line in lines[2:4]] == [(15, 15), (4, 11)]
     assert [line.split("  ")[-1] for line in lines[2:4]] == ["4 + 4", "1 + 3"]
+
+
+def test_an_absent_parameter_is_called_absent_and_what_was_passed_is_shown() -> None:
+    def train(config: Any) -> None:
+        with tracking.init() as run:
+            for epoch in range(9):
+                run.log({"loss": (0 if config.kind == "a" else 5) + 1 / (epoch + 1)})
+
+    spec = ONE | {
+        "method": "grid",
+        "parameters": {"kind": {"values": ["a", "b"]}, "depth": {"values": [1, 2], "when": {"kind": "b"}}},
+    }
+    found = sweeps.run(spec | {"run_cap": 3}, train, executor="inline", quiet=True)
+    text = sweep("explain", f"{found.id}#2").output
+    assert "absent there" in text
+    assert "not there" not in text
+    assert "passed then: " in sweep("explain", f"{found.id}#1").output
+
+
+def test_the_best_configurations_are_shown_with_their_runs() -> None:
+    def train(config: Any) -> None:
+        with tracking.init() as run:
+            run.log({"loss": config.x + config.seed / 10})
+
+    spec = {
+        "method": "grid", "metric": {"name": "loss"}, "parameters": {"x": {"values": [1, 2]}},
+        "repeats": {"count": 2, "early": False},
+    }  # fmt: skip
+    found = sweeps.run(spec, train, executor="inline", quiet=True)
+    assert "mean of 2 runs of setup 1: 1.000, 1.100" in sweep("best", found.id).output
+    top = sweep("best", found.id, "--top", "2").output
+    assert "mean of loss" in top
+    assert "2/2" in top
+    first, second = answer("best", found.id, "--top", "2")
+    assert (first["values"], [run["values"] for run in first["runs"]]) == (
+        {"loss": 1.05}, [{"loss": 1.0}, {"loss": 1.1}],
+    )  # fmt: skip
+    assert second["config"] == {"x": 2}
+    shown = sweep("show", found.id).output
+    assert "mean (runs)" in shown
+    assert "1.050 (2/2)" in shown
+    assert [each["setup"] for each in answer("show", found.id)["setups"]] == [1, 2]
+    told = sweep("explain", f"{found.id}#4").output
+    assert "repeat 2 of 2 of setup 2" in told
+    assert "loss 2.05, the mean of 2 runs, is 2nd best of 2 configurations" in told
+
+
+def test_validate_names_the_rules_of_any(here: Path) -> None:
+    (here / "train.py").write_text("")
+    (here / "sweep.yaml").write_text(
+        "program: train.py\nmethod: random\nmetrics: [{name: acc, goal: maximize}, {name: ms}]\n"
+        "parameters: {x: {min: 0.0, max: 1.0}}\n"
+        "early_terminate: {any: [{type: asha, max_iter: 9}, {type: threshold, above: 5, metric: ms}]}\n"
+    )
+    assert "any of asha by all metrics, threshold by ms" in sweep("validate", "sweep.yaml").output
+    assert [rule["type"] for rule in answer("validate", "sweep.yaml")["rules"]] == ["asha", "threshold"]

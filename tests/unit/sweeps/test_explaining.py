@@ -137,3 +137,22 @@ def test_a_bare_number_asks_for_the_sweep_and_a_wrong_name_gets_the_nearest(benc
     with pytest.raises(NotFound) as raised:
         resolve_trial(lab.workspace, "lob-1")
     assert re.search("did you mean lab-1", raised.value.hint)
+
+
+def test_the_rungs_that_a_trial_passed_are_told_with_what_it_was_held_against_then(bench: Any) -> None:
+    lab = bench(ASHA)
+    for value in (0.3, 0.2):
+        lab.finish(lab.take(), value)
+    good = lab.take()
+    lab.report(good, 0.1)
+    lab.finish(good, 0.1, 0.1)
+    lab.finish(lab.take(), 0.05)
+    told = explain(lab.workspace, lab.sweep, 3)
+    assert not told.decisions
+    first, second = told.rungs
+    assert first.then is not None
+    assert (first.then.action, first.then.threshold, first.then.rank, first.then.n) == ("continue", 0.1, 1, 3)
+    assert (first.rank, first.n) == (2, 4), "by now another one is better"
+    assert "the best 1 in 3 go on (1 of 3)" in first.then.reason
+    assert second.then is not None
+    assert (second.band, second.then.action, second.then.n) == (3, "continue", 1)

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import random
 from collections.abc import Sequence
 from typing import Any
 
 from hypothesis import given
 from hypothesis import strategies as st
 
+from swath.sweeps import pareto
 from swath.sweeps.fronts import front_of
 from swath.sweeps.pareto import nondominated, ranks
 from swath.sweeps.spec import Metric
@@ -89,3 +91,10 @@ def test_trials_without_all_results_or_that_ended_badly_do_not_take_part() -> No
 def test_a_front_stands_in_the_order_of_the_first_metric() -> None:
     found = front_of([trial(1, 0.5, 1.0), trial(2, 0.9, 9.0), trial(3, 0.7, 5.0)], METRICS)
     assert [each.number for each in found.best] == [2, 3, 1]
+
+
+def test_fronts_are_the_same_whichever_way_they_are_found() -> None:
+    dice = random.Random(3)
+    for goals in (3, 4):
+        costs = sorted({tuple(float(dice.randrange(9)) for _ in range(goals)) for _ in range(200)})
+        assert pareto._several(costs) == pareto._pairwise(costs)

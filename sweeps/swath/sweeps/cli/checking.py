@@ -11,12 +11,18 @@ import typer
 
 from swath.sweeps.cli import outcome, words
 from swath.sweeps.cli.frame import BAD_USAGE, complain, count_faults, put_json, quit_with, say_fault
+from swath.sweeps.search.priors import Priors
 from swath.sweeps.space import SearchSpace
 from swath.sweeps.spec import Fault, SpecFaults, SweepSpec, json_schema, load_spec
+from swath.sweeps.spec.keys import PRIORS
+from swath.sweeps.spec.search import is_custom, learns
+from swath.sweeps.spec.stoppers import Guarded, Rule, compares, rules_in
 from swath.sweeps.stopping import make_stopper
 
 SHOWN_BANDS = 5
 _LONG_TRIAL = 1_000_000
+#: A checked spec has a config that the constraints allow among so many.
+_DRAWS = 10_000
 
 
 def validate(path: Path, as_json: bool) -> None:
@@ -66,12 +72,32 @@ def summary(spec: SweepSpec) -> dict[str, Any]:
         "runs": spec.function or spec.program or " ".join(spec.command or ()),
         "parameters": {leaf.name: str(type(leaf.distribution).__name__).lower() for leaf in space.leaves},
         "searched": len(space.searched),
+        "constraints": [constraint.text for constraint in space.constraints],
+        "priors": _priors(space),
+        "priors_do": _priors_do(spec, space),
         "space_size": size,
         "trials": min(limits) if limits else None,
         "stopper": stopper.name if (stopper := make_stopper(spec)) else None,
+        "rules": [rule.to_dict() for rule in rules_in(spec.early_terminate)],
         "bands": _bands(spec),
         "example": _example(spec, space),
     }
+
+
+def _priors(space: SearchSpace) -> dict[str, dict[str, Any]]:
+    """Where the best value of each parameter that has a prior is expected."""
+    found = {leaf.name: leaf.belief for leaf in space.searched}
+    return {name: {"value": it.value, "confidence": it.confidence} for name, it in found.items() if it is not None}
+
+
+def _priors_do(spec: SweepSpec, space: SearchSpace) -> str | None:
+    """What the method makes of the priors."""
+    if not space.believed:
+        return None
+    does = PRIORS["custom" if is_custom(spec.method) else spec.method]
+    if learns(spec.method) and Priors(space).mode is None:
+        return f"{does}. But the constraints allow no trial with all of these values"
+    return does
 
 
 def _bands(spec: SweepSpec) -> list[int] | None:
@@ -83,9 +109,11 @@ def _bands(spec: SweepSpec) -> list[int] | None:
 def _example(spec: SweepSpec, space: SearchSpace) -> dict[str, Any]:
     """A config of the space: the grid's first, else one at random that is the same each time."""
     if spec.method == "grid":
-        return space.grid_point(0)
+        points = (space.grid_point(index) for index in range(min(space.grid_size, _DRAWS)))
+        return next((point for point in points if space.allows(point)), space.grid_point(0))
     draw = random.Random(0)
-    return space.from_unit([draw.random() for _ in space.searched])
+    configs = (space.from_unit([draw.random() for _ in space.searched]) for _ in range(_DRAWS))
+    return next(config for config in configs if space.allows(config))
 
 
 def _say(path: Path, spec: SweepSpec, facts: dict[str, Any]) -> None:
@@ -109,11 +137,15 @@ def _facts(spec: SweepSpec, facts: dict[str, Any]) -> list[tuple[str, str]]:
             "trials",
             "no limit: runs until it is stopped (set run_cap to end it)" if trials is None else f"{trials:,}",
         ),
-        ("stopping", _stopping(facts["stopper"], facts["bands"])),
+        ("stopping", _stopping(spec, facts["stopper"], facts["bands"])),
         ("example", words.config_line(facts["example"])),
     ]
-    if spec.constraints:
-        rows.insert(3, ("where", " and ".join(spec.constraints)))
+    if facts["priors"]:
+        told = [f"{name} {words.plain(it['value'])} ({it['confidence']})" for name, it in facts["priors"].items()]
+        rows.insert(3, ("priors", f"{', '.join(told)}: {facts['priors_do']}"))
+    if facts["constraints"]:
+        parts = [f"({text})" if " or " in text else text for text in facts["constraints"]]
+        rows.insert(3, ("where", " and ".join(parts)))
     if spec.repeats.count > 1:
         rows.insert(3, ("repeats", f"{spec.repeats.count} of each configuration, {spec.repeats.aggregate}"))
     command = outcome.again(spec, facts["example"])
@@ -127,13 +159,26 @@ def _metrics(spec: SweepSpec) -> str:
     return ", ".join(said) or "none: no best trial will be named"
 
 
-def _stopping(rule: str | None, bands: list[int] | None) -> str:
+def _stopping(spec: SweepSpec, rule: str | None, bands: list[int] | None) -> str:
     if rule is None or bands is None:
         return "none: every trial runs to its end"
+    kinds = [_kind(each, spec) for each in rules_in(spec.early_terminate)]
+    rule = f"any of {', '.join(kinds)}" if rule == "any" else kinds[0]
     if not bands:
         return "hyperband without a band: no trial will be stopped" if rule == "hyperband" else rule
     more = ", ..." if len(bands) == SHOWN_BANDS else ""
     return f"{rule}, trials are compared after {', '.join(map(str, bands))}{more} reports of the metric"
+
+
+def _kind(rule: Rule | Guarded, spec: SweepSpec) -> str:
+    """The type of a rule, and which of several metrics it looks at."""
+    kind = str(rule.to_dict()["type"])
+    if not spec.metrics:
+        return kind
+    named = rule.metric if isinstance(rule, Guarded) else None
+    if named is None and compares(kind):
+        return f"{kind} by all metrics"
+    return f"{kind} by {named or spec.metrics[0].name}"
 
 
 def schema(output: Path | None) -> None:

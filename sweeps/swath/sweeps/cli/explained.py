@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from datetime import datetime
 
 import msgspec
@@ -12,7 +12,7 @@ from rich.text import Text
 from swath.sweeps.cli import words
 from swath.sweeps.cli.frame import put_json
 from swath.sweeps.cli.styles import console, style_of
-from swath.sweeps.explaining import Attempt, Decided, Explanation, Moved, Peer, Place, explain
+from swath.sweeps.explaining import Attempt, Decided, Explanation, Moved, Passed, Peer, Place, explain
 from swath.sweeps.resolving import resolve_trial
 from swath.sweeps.states import ENDED
 from swath.sweeps.stopping.base import ordinal
@@ -57,7 +57,8 @@ def lines(found: Explanation, now: float) -> Iterator[Text]:
     yield from _section("What happened", _attempts(found, now))
     for decided in found.decisions:
         yield from _section(_TITLES.get(decided.action, f"Why it was told to {decided.action}"), _decision(decided))
-    yield from _section("At the rungs, as they stand now", _rungs(found))
+    yield from _section("At the rungs", _rungs(found))
+    yield from _section("Its repeats", _repeats(found))
     yield from _section("How it compares", _places(found))
 
 
@@ -86,7 +87,12 @@ def _choice(found: Explanation) -> Lines:
 
 def _peer(peer: Peer) -> str:
     value = "a value that is not kept" if peer.value is None else words.number(peer.value, 6)
-    return f"{value} (trial {peer.trial}, {peer.name})"
+    return f"{_values(peer.values) or value} (trial {peer.trial}, {peer.name})"
+
+
+def _values(values: Mapping[str, float]) -> str:
+    """`loss 0.25, ms 12.0`; nothing where there is one metric only."""
+    return ", ".join(f"{name} {words.number(value, 6)}" for name, value in values.items())
 
 
 def _attempts(found: Explanation, now: float) -> Lines:
@@ -132,14 +138,18 @@ def _decision(decided: Decided) -> Lines:
     facts = [f"rule {decided.rule}"] if decided.rule else []
     if decided.band is not None:
         facts.append(f"after {words.plural(decided.band, 'report')}")
-    if decided.value is not None:
+    if decided.values:
+        facts.append(f"its values {_values(decided.values)}")
+    elif decided.value is not None:
         facts.append(f"its value {words.number(decided.value, 6)}")
     if decided.threshold is not None:
         facts.append(f"threshold {words.number(decided.threshold, 6)}")
     if decided.rank is not None:
         facts.append(f"rank {decided.rank} of {decided.n}")
     yield Text(" · ".join(facts), style="dim")
-    if decided.peers:
+    if decided.dominated and decided.peers:
+        yield "dominated, among others, by:" if decided.dominated > len(decided.peers) else "dominated by:"
+    elif decided.peers:
         yield "it was compared with, among others:" if decided.n > len(decided.peers) + 1 else "it was compared with:"
     for peer in decided.peers:
         yield f"  {_peer(peer)}"
@@ -153,39 +163,67 @@ def _rungs(found: Explanation) -> Lines:
     cut = len(rungs) > 2 * _RUNGS
     for rung in (*rungs[:_RUNGS], *rungs[-_RUNGS:]) if cut else rungs:
         action = _DONE.get(ends.get(rung.band, ""), "")
-        line = f"{rung.band:>6} reports  {words.metric(rung.value):>10}  {ordinal(rung.rank)} of {rung.n}"
-        yield Text(line).append(f"  {action}" if action else "", style="yellow")
+        value = _values(rung.values) or f"{words.metric(rung.value):>10}"
+        line = Text(f"{rung.band:>6} reports  {value}")
+        if not rung.values:
+            line.append(f"  now {ordinal(rung.rank)} of {rung.n}")
+        line.append(f"  {action}" if action else "", style="yellow")
+        yield line
+        if rung.then is not None and not action:
+            yield Text(f"                {_then(rung.then)}", style="dim")
         if cut and rung is rungs[_RUNGS - 1]:
             yield f"   ... {words.plural(len(rungs) - 2 * _RUNGS, 'more rung')}: --json has them all"
 
 
+def _then(then: Passed) -> str:
+    """What was decided when the trial came to a rung; where it is is said before."""
+    passed = then.reason.partition(": ")[2] or then.reason
+    return f"{'passed' if then.action == 'continue' else _DONE.get(then.action, then.action)} then: {passed}"
+
+
+def _repeats(found: Explanation) -> Lines:
+    own = found.repeats
+    if own is None:
+        return
+    yield f"repeat {own.repeat + 1} of {own.of} of setup {own.setup}; {own.aggregate} of {own.counted} with a result:"
+    for name, together in own.values.items():
+        yield f"  {name} {words.number(together, 6)}"
+    for run in own.runs:
+        here = "  (this one)" if run.trial == found.number else ""
+        value = _values(run.values) or ("no result" if run.value is None else words.number(run.value, 6))
+        yield f"  trial {run.trial}: {value}{here}"
+
+
 def _places(found: Explanation) -> Lines:
     for place in found.places:
-        yield _place(place, found.number)
+        yield _place(place, found)
     if found.violation:
         yield Text(f"it oversteps the limits by {words.number(found.violation)} in all", style="yellow")
     if found.different:
-        other = "the best trial" if len(found.places) == 1 else f"the best trial of {found.places[0].metric}"
+        what = "trial" if found.repeats is None else "configuration"
+        other = f"the best {what}" if len(found.places) == 1 else f"the best {what} of {found.places[0].metric}"
         yield f"what {other} had instead:"
     width = max((len(key) for key in found.different), default=0)
     for key, (own, best) in found.different.items():
         yield f"  {key.removesuffix('.choice').ljust(width)}  {_value(own)} here, {_value(best)} there"
 
 
-def _place(place: Place, number: int) -> str:
+def _place(place: Place, found: Explanation) -> str:
     if place.value is None:
         told = f"it has no value of {place.metric}"
     else:
-        rank = ordinal(place.rank or 1)
-        told = f"{place.metric} {words.number(place.value, 6)} is {rank} of {place.n} ({place.goal})"
+        rank, own = ordinal(place.rank or 1), found.repeats
+        runs = "" if own is None else f", the {own.aggregate} of {words.plural(own.counted, 'run')},"
+        of = f"{place.n}" if own is None else words.plural(place.n, "configuration")
+        told = f"{place.metric} {words.number(place.value, 6)}{runs} is {rank} of {of} ({place.goal})"
     if place.limit_kept is not None:
         told += f", {'within' if place.limit_kept else 'beyond'} its limit {place.limit:g}"
     if place.best is None:
         return f"{told}; no trial has one yet"
-    if place.best.trial == number:
+    if place.best.trial == found.number or (found.repeats and place.best.trial == found.repeats.runs[0].trial):
         return told
     return f"{told}; the best is {_peer(place.best)}"
 
 
 def _value(value: object) -> str:
-    return "not there" if value is None else words.plain(value)
+    return "absent" if value is None else words.plain(value)

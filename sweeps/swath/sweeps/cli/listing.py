@@ -11,6 +11,7 @@ from rich.text import Text
 from swath.sweeps.cli import words
 from swath.sweeps.cli.live import counts_line, progress_counts
 from swath.sweeps.cli.styles import PLAIN_WIDTH, style_of
+from swath.sweeps.setups import SetupView
 from swath.sweeps.views import SweepView, TrialView
 from swath.tracking.store import RunRow
 
@@ -58,11 +59,18 @@ def sorted_trials(trials: Sequence[TrialView], goal: str) -> list[TrialView]:
 WIDE = 120
 
 
-def trials_table(trials: Sequence[TrialView], view: SweepView, now: float, keys: Sequence[str], width: int) -> Table:
-    """The trials in the order given; the best one stands out. On a narrow terminal reasons stand below the configs."""
+def trials_table(
+    trials: Sequence[TrialView], view: SweepView, now: float, keys: Sequence[str], width: int,
+    setups: Sequence[SetupView] = (),
+) -> Table:  # fmt: skip
+    """The trials in the order given; the best one stands out. On a narrow terminal reasons stand below the configs.
+
+    With `setups`, beside the first run of each what all of its runs come to together.
+    """
     wide = width >= WIDE and any(why(trial) for trial in trials)
     fixed = {"justify": "right", "no_wrap": True}
     table = _table(
+        *([("setup", fixed), (_together(setups), fixed)] if setups else []),
         ("trial", fixed),
         ("run", {"no_wrap": True}),
         ("state", {"no_wrap": True}),
@@ -73,9 +81,23 @@ def trials_table(trials: Sequence[TrialView], view: SweepView, now: float, keys:
         *([("why", {"overflow": "fold", "ratio": 3})] if wide else []),
     )
     table.expand = width < PLAIN_WIDTH
+    firsts = {setup.first.run_id: setup for setup in setups}
     for trial in trials:
-        table.add_row(*_trial_cells(trial, now, keys, wide), style=_row_style(trial, view))
+        cells = _setup_cells(firsts.get(trial.run_id)) if setups else []
+        table.add_row(*cells, *_trial_cells(trial, now, keys, wide), style=_row_style(trial, view))
     return table
+
+
+def _together(setups: Sequence[SetupView]) -> str:
+    return f"{setups[0].aggregate} (runs)"
+
+
+def _setup_cells(setup: SetupView | None) -> list[Text | str]:
+    """The number of a setup and what its runs come to, `0.1234 (3/3)`; nothing beside its further runs."""
+    if setup is None:
+        return ["", ""]
+    value = setup.values[0] if setup.values else None
+    return [str(setup.number), f"{words.metric(value)} ({setup.counted}/{setup.of})"]
 
 
 def _row_style(trial: TrialView, view: SweepView) -> str:
@@ -121,6 +143,9 @@ def head_lines(view: SweepView, now: float) -> list[Text]:
         lines.append(
             Text("best  ").append(f"{view.best.metric} {words.number(view.best.value, 6)}", style="bold green")
         )
+        if view.best.setup:
+            counted = sum(value is not None for value in view.best.values)
+            lines[-1].append(f"  {view.best.aggregate} of {words.plural(counted, 'run')} of setup {view.best.setup}")
         lines[-1].append(f"  trial {view.best.number} (run {view.best.run})")
     return lines
 

@@ -11,9 +11,11 @@ from typing import TYPE_CHECKING, Any
 
 from swath.sweeps.cli.frame import FAILED
 from swath.sweeps.fronts import Front, Ranked
+from swath.sweeps.results import metrics_of
 from swath.sweeps.views import Best, SweepView, TrialView
 
 if TYPE_CHECKING:
+    from swath.sweeps.setups import SetupView
     from swath.sweeps.spec import SweepSpec
 
 
@@ -78,7 +80,9 @@ def best_json(best: Best | None) -> dict[str, Any] | None:
     """The best trial as `run --json`, `show --json` and `best --json` print it."""
     if best is None:
         return None
-    return {"run": best.run, "metric": best.metric, "value": best.value, "config": best.config}
+    found = {"run": best.run, "metric": best.metric, "value": best.value, "config": best.config}
+    repeats = {"setup": best.setup, "aggregate": best.aggregate, "values": list(best.values)}
+    return found | (repeats if best.setup else {})
 
 
 def front_json(front: Front, top: int | None = None) -> dict[str, Any]:
@@ -128,6 +132,11 @@ def result_json(view: SweepView, duration_s: float, front: Front | None = None) 
         **({} if front is None else front_json(front)),
         "duration_s": round(duration_s, 3),
     }
+
+
+def setups_json(setups: Sequence[SetupView], spec: SweepSpec) -> list[dict[str, Any]]:
+    """The configurations of a sweep with repeats as JSON, each with its runs."""
+    return [setup.to_dict(metrics_of(spec)) for setup in setups]
 
 
 def again(spec: SweepSpec, config: dict[str, Any]) -> str | None:

@@ -31,6 +31,8 @@ def show(
 ) -> None:
     """Show a sweep: its state and its trials, the best first.
 
+    With repeats the runs of one configuration stand together.
+
     \b
     Example:  sweep show last --limit 0
     """
@@ -65,6 +67,8 @@ def best(
     json: Json = False,
 ) -> None:
     """Print the best trial, its config, and how to run it again.
+
+    With repeats: the configuration that is best over all of its runs, with the result of each.
 
     With several metrics: the trials that no other one beats in all of them (the Pareto front), among those that keep
     all limits; --top N goes on with the next ones.

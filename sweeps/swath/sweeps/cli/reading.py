@@ -12,7 +12,9 @@ from swath.sweeps.cli import listing, outcome, words
 from swath.sweeps.cli.frame import FAILED, complain, put_json, quit_with
 from swath.sweeps.cli.styles import console
 from swath.sweeps.fronts import Front, front_of
+from swath.sweeps.results import metrics_of
 from swath.sweeps.running import OVER
+from swath.sweeps.setups import SetupView, setups_of, standing_for
 from swath.sweeps.views import Best, SweepView, TrialView
 from swath.sweeps.workspace import Workspace
 from swath.tracking.clock import SYSTEM_CLOCK
@@ -46,15 +48,18 @@ def list_sweeps(as_json: bool) -> None:
 
 
 def show(prefix: str, limit: int, as_json: bool) -> None:
-    """One sweep and its trials, best first."""
+    """One sweep and its trials, best first; with repeats the best configuration first, each with its runs."""
     with Workspace.open() as workspace:
         sweep_id = workspace.resolve(prefix)
         workspace.catch_up(sweep_id)
         view, trials = workspace.show(sweep_id), workspace.trials(sweep_id)
+        spec = workspace.spec(sweep_id)
         agents = sum(agent.state == "active" for agent in workspace.agents(sweep_id))
-    ordered = listing.sorted_trials(trials, view.goal)
+    setups = setups_of(trials, metrics_of(spec), spec.repeats)
+    ordered = [run for setup in setups for run in setup.runs] or listing.sorted_trials(trials, view.goal)
     if as_json:
-        put_json({**sweep_json(view), "runs": [msgspec.to_builtins(trial) for trial in ordered]})
+        told = {"setups": outcome.setups_json(setups, spec)} if setups else {}
+        put_json({**sweep_json(view), **told, "runs": [msgspec.to_builtins(trial) for trial in ordered]})
         return
     out, now = console(), SYSTEM_CLOCK.now()
     for line in listing.head_lines(view, now):
@@ -65,7 +70,7 @@ def show(prefix: str, limit: int, as_json: bool) -> None:
     if shown:
         keys = words.varied(trial.config for trial in trials)
         out.print("")
-        out.print(listing.trials_table(shown, view, now, keys, out.width))
+        out.print(listing.trials_table(shown, view, now, keys, out.width, setups))
     if len(shown) < len(ordered):
         out.print(
             f"and {words.plural(len(ordered) - len(shown), 'more trial')}: sweep show {sweep_id} --limit 0",
@@ -81,7 +86,9 @@ def best(prefix: str, top: int | None, as_json: bool) -> None:
         view, spec = workspace.show(sweep_id), workspace.spec(sweep_id)
         trials = workspace.trials(sweep_id) if spec.metrics or top is not None else []
     if spec.metrics:
-        _front(view, front_of(trials, spec.metrics), top, as_json)
+        _front(view, front_of(standing_for(trials, spec.metrics, spec.repeats), spec.metrics), top, as_json)
+    elif top is not None and spec.metric is not None and spec.repeats.count > 1:
+        _top_setups(view, spec, setups_of(trials, (spec.metric,), spec.repeats), top, as_json)
     elif top is not None and view.metric is not None:
         _top(view, trials, top, as_json)
     else:
@@ -111,6 +118,19 @@ def _top(view: SweepView, trials: Sequence[TrialView], top: int, as_json: bool) 
         from swath.sweeps.cli.report import say_top
 
         say_top(console(), found, metric, words.varied(trial.config for trial in trials))
+
+
+def _top_setups(view: SweepView, spec: SweepSpec, setups: Sequence[SetupView], top: int, as_json: bool) -> None:
+    found = [setup for setup in setups if setup.counted][:top]
+    if as_json:
+        put_json(outcome.setups_json(found, spec))
+    if not found:
+        _no_best(view)
+    if not as_json:
+        from swath.sweeps.cli.report import say_top_setups
+
+        keys = words.varied(setup.config for setup in setups)
+        say_top_setups(console(), found, view.metric or "", keys)
 
 
 def _front(view: SweepView, front: Front, top: int | None, as_json: bool) -> None:

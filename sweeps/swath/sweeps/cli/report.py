@@ -19,6 +19,7 @@ from swath.sweeps.views import SweepView, TrialView
 if TYPE_CHECKING:
     from rich.console import Console
 
+    from swath.sweeps.setups import SetupView
     from swath.sweeps.spec import Metric, SweepSpec
 
 
@@ -50,6 +51,10 @@ def say_best(out: Console, view: SweepView, spec: SweepSpec) -> None:
     assert best is not None
     head = Text("best  ", style="bold").append(f"{best.metric} = {words.number(best.value, 6)}", style="bold green")
     out.print(head.append(f"  trial {best.number}, run {best.run}", style="dim"), soft_wrap=True)
+    if best.setup:
+        known = [value for value in best.values if value is not None]
+        told = f"{best.aggregate} of {words.plural(len(known), 'run')} of setup {best.setup}: "
+        out.print(Text(f"  {told}{_singles(best.values)}", style="dim"), soft_wrap=True)
     flat = flatten(best.config)
     width = max((len(key) for key in flat), default=0)
     for key, value in flat.items():
@@ -71,6 +76,25 @@ def say_top(out: Console, trials: Sequence[TrialView], metric: str, keys: Sequen
         row: list[Any] = [str(place), str(trial.number), Text(words.metric(trial.value), style="bold"), state]
         table.add_row(*row, Text(trial.run_id, style="dim"), config)
     out.print(table)
+
+
+def say_top_setups(out: Console, setups: Sequence[SetupView], metric: str, keys: Sequence[str]) -> None:
+    """The best configurations, one a line, each with what its runs come to together and the result of each run."""
+    table = _table(out)
+    for name, right in (("", True), ("setup", True), (f"{setups[0].aggregate} of {metric}", True), ("runs", True),
+                        ("each", False)):  # fmt: skip
+        table.add_column(name, justify="right" if right else "left", no_wrap=name != "each")
+    table.add_column("config", ratio=1, overflow="fold")
+    for place, setup in enumerate(setups, 1):
+        value = Text(words.metric(setup.values[0]), style="bold" if setup.complete else "")
+        each = Text(_singles([single[0] for single in setup.singles]), style="dim")
+        config = Text(words.config_line(setup.config, keys))
+        table.add_row(str(place), str(setup.number), value, f"{setup.counted}/{setup.of}", each, config)
+    out.print(table)
+
+
+def _singles(values: Sequence[float | None]) -> str:
+    return ", ".join(words.metric(value) for value in values)
 
 
 def say_front(out: Console, front: Front, shown: Sequence[Ranked]) -> None:

@@ -21,6 +21,8 @@ from swath.sweeps.spec.loader import load_yaml
 from swath.sweeps.spec.model import SweepSpec
 from swath.sweeps.spec.read_stoppers import read_early_terminate
 from swath.sweeps.spec.reader import Reader
+from swath.sweeps.spec.stoppers import Guarded, StopperSettings, rules_in
+from swath.sweeps.stopping import Stopper
 from swath.sweeps.stopping.base import Goal
 from swath.sweeps.stopping.make import rule_for
 from swath.sweeps.workspace import Workspace
@@ -113,7 +115,7 @@ def _queue(source: _Source, method: str | None, seed: int) -> Queue | None:
 def _rule(text: str | None, source: _Source) -> Any:
     if text is None:
         settings = source.spec.early_terminate if source.spec is not None else None
-        return rule_for(settings, source.metric) if settings is not None else None
+        return _by_one_metric(settings, source) if settings is not None else None
     if text == "none":
         return None
     loaded = load_yaml(f"early_terminate: {text}")
@@ -121,7 +123,18 @@ def _rule(text: str | None, source: _Source) -> Any:
     settings_read = read_early_terminate(reader, loaded.data if isinstance(loaded.data, dict) else {})
     if settings_read is None or reader.faults:
         raise SpecFaults("--rule", reader.faults)
-    return rule_for(settings_read, source.metric)
+    return _by_one_metric(settings_read, source)
+
+
+def _by_one_metric(settings: StopperSettings, source: _Source) -> Stopper:
+    """The rule over the metric that was recorded. Raises `UsageError` where one looks at another metric."""
+    for rule in rules_in(settings):
+        if isinstance(rule, Guarded) and rule.metric not in (None, source.metric):
+            raise UsageError(
+                f"a rule looks at {rule.metric}, and what is replayed is {source.metric}",
+                "leave that rule out: --rule, or another sweep file, takes its place",
+            )
+    return rule_for(settings, source.metric)
 
 
 def _say(replay: Simulation, source: _Source, cut: int) -> None:

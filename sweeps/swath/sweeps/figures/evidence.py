@@ -12,6 +12,7 @@ from swath.sweeps.distributions import Categorical, Distribution, LogNormal, Log
 from swath.sweeps.figures.model import Axis, Role
 from swath.sweeps.flat import flatten
 from swath.sweeps.results import Weights, metrics_of, value_of, weights_of
+from swath.sweeps.setups import SetupView, setups_of, standing_for
 from swath.sweeps.space import Leaf, SearchSpace
 from swath.sweeps.spec import Metric, SweepSpec
 from swath.sweeps.views import EventView, MarkView, SweepView, TrialView
@@ -25,7 +26,10 @@ ABSENT: Any = object()
 
 @dataclass(frozen=True)
 class Evidence:
-    """All that figures are made of. `wanted` names the parameters to draw; empty: all of them."""
+    """All that figures are made of. `wanted` names the parameters to draw; empty: all of them.
+
+    With repeats figures show configurations, by what their runs come to together.
+    """
 
     view: SweepView
     spec: SweepSpec
@@ -33,6 +37,16 @@ class Evidence:
     marks: Sequence[MarkView] = ()
     events: Sequence[EventView] = ()
     wanted: tuple[str, ...] = ()
+
+    @cached_property
+    def setups(self) -> dict[int, SetupView]:
+        """The configurations of a sweep with repeats by the number of their first run; none without."""
+        return {setup.first.number: setup for setup in setups_of(self.trials, self.metrics, self.spec.repeats)}
+
+    @cached_property
+    def compared(self) -> list[TrialView]:
+        """What is drawn: the trials, or with repeats the first run of each configuration with what all come to."""
+        return standing_for(self.trials, self.metrics, self.spec.repeats)
 
     @cached_property
     def metrics(self) -> tuple[Metric, ...]:
@@ -43,7 +57,7 @@ class Evidence:
     def parameters(self) -> tuple[Parameter, ...]:
         """The parameters that are searched and wanted, in order."""
         space = SearchSpace.from_parameters(self.spec.parameters, self.spec.constraints)
-        found = [Parameter(leaf, [value for trial in self.trials if (value := _own(leaf, trial)) is not ABSENT])
+        found = [Parameter(leaf, [value for trial in self.compared if (value := _own(leaf, trial)) is not ABSENT])
                  for leaf in space.searched]  # fmt: skip
         if not self.wanted:
             return tuple(found)
@@ -56,18 +70,18 @@ class Evidence:
 
     def values(self, index: int = 0) -> dict[int, float]:
         """The result in a metric of each trial that has one, by number."""
-        found = ((trial.number, value_of(trial, self.spec, index)) for trial in self.trials)
+        found = ((trial.number, value_of(trial, self.spec, index)) for trial in self.compared)
         return {number: value for number, value in found if value is not None}
 
     def with_value(self, index: int = 0) -> list[TrialView]:
         """The trials that have a result in a metric."""
         values = self.values(index)
-        return [trial for trial in self.trials if trial.number in values]
+        return [trial for trial in self.compared if trial.number in values]
 
     def missing(self, index: int = 0) -> str:
         """How many trials are not drawn, in words; "" when all are."""
-        count = len(self.trials) - len(self.values(index))
-        return "" if not count else f"{count} of {len(self.trials)} trials have no value"
+        count, what = len(self.compared) - len(self.values(index)), "configurations" if self.setups else "trials"
+        return "" if not count else f"{count} of {len(self.compared)} {what} have no value"
 
     def metric_axis(self, index: int = 0) -> Axis:
         """The axis of a metric."""

@@ -16,7 +16,11 @@ _PAIRS = 6
 
 
 def history(given: Evidence) -> Figure | None:
-    """The value of each trial in the order of their numbers, and the best so far; a panel for each metric."""
+    """The value of each trial in the order of their numbers, and the best so far; a panel for each metric.
+
+    With repeats what a configuration comes to stands at its last run, over its single runs, and the best so far is that
+    of the configurations with all of their runs.
+    """
     panels = [_course(given, index) for index in range(len(given.metrics)) if given.values(index)]
     notes = dict.fromkeys(given.missing(index) for index in range(len(given.metrics)))
     return Figure("history", "History", tuple(panels), note="; ".join(filter(None, notes))) if panels else None
@@ -26,6 +30,8 @@ def _course(given: Evidence, index: int) -> Panel:
     metric, values = given.metrics[index], given.values(index)
     shown = given.with_value(index)
     marks: list[Mark] = []
+    if given.setups:
+        return _course_of_setups(given, index, shown, values)
     for role, name in ROLE_NAMES:
         group = [trial for trial in shown if role_of(trial) == role]
         if group:
@@ -37,6 +43,34 @@ def _course(given: Evidence, index: int) -> Panel:
     numbers = tuple(float(trial.number) for trial in shown)
     marks.append(Line("best so far", "best", numbers, tuple(value for value in bests if value is not None), step=True))
     return Panel(Axis("trial", whole=True), given.metric_axis(index), tuple(marks))
+
+
+def _course_of_setups(given: Evidence, index: int, shown: Sequence[TrialView], values: dict[int, float]) -> Panel:
+    singles, together, bests = list[tuple[float, float, str]](), list[tuple[float, float, str]](), list[float]()
+    best, line = None, list[float]()
+    for trial in sorted(shown, key=lambda trial: given.setups[trial.number].last.number):
+        setup = given.setups[trial.number]
+        for run, single in zip(setup.runs, setup.singles, strict=True):
+            if (value := single[index]) is not None:
+                text = told(run, dict(zip((metric.name for metric in given.metrics), single, strict=True)))
+                singles.append((float(run.number), value, text))
+        at = float(setup.last.number)
+        together.append((at, values[trial.number], told(trial, results(given, trial))))
+        if setup.complete:
+            better_now = better(given.metrics[index].goal, values[trial.number], best)
+            best = values[trial.number] if better_now or best is None else best
+            bests.append(best)
+            line.append(at)
+    name = f"{given.spec.repeats.aggregate} of the runs of a configuration"
+    marks: list[Mark] = [_scatter("single run", "dominated", sorted(singles)), _scatter(name, "finished", together)]
+    if line:
+        marks.append(Line("best so far", "best", tuple(line), tuple(bests), step=True))
+    return Panel(Axis("trial", whole=True), given.metric_axis(index), tuple(marks))
+
+
+def _scatter(name: str, role: Role, points: Sequence[tuple[float, float, str]]) -> Points:
+    xs, ys, texts = zip(*points, strict=True)
+    return Points(name, role, xs, ys, texts)
 
 
 def _points(given: Evidence, name: str, role: Role, group: Sequence[TrialView], values: dict[int, float]) -> Points:
@@ -57,14 +91,15 @@ def front(given: Evidence) -> Figure | None:
     """Each pair of metrics: the trials on the Pareto front, those behind it, and those that overstep a limit."""
     if len(given.metrics) < 2:
         return None
-    found = front_of(given.trials, given.metrics)
+    found = front_of(given.compared, given.metrics)
     if not found.ranked:
         return None
     pairs = list(combinations(range(len(given.metrics)), 2))
     panels = tuple(
         _pair(given, found.ranked, one, other, line=len(given.metrics) == 2) for one, other in pairs[:_PAIRS]
     )
-    notes = [] if not found.left_out else [f"{found.left_out} trials ended without a result in each metric"]
+    what = "configurations have not run as often as asked, or" if given.setups else "trials"
+    notes = [] if not found.left_out else [f"{found.left_out} {what} ended without a result in each metric"]
     notes += [] if len(pairs) <= _PAIRS else [f"the first {_PAIRS} of {len(pairs)} pairs of metrics"]
     return Figure("front", "Pareto front", panels, note="; ".join(notes))
 

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from swath.sweeps.search.base import Goal, History, Observation, Searcher, Suggestion, rng_for
 from swath.sweeps.search.models import Model
 from swath.sweeps.space import SearchSpace
 from swath.sweeps.spec.model import SweepSpec
 from swath.sweeps.spec.search import is_custom, options_of
+
+if TYPE_CHECKING:
+    from swath.sweeps.search.priors import Priors
 
 __all__ = ["History", "Observation", "Searcher", "Suggestion", "make_history", "make_searcher", "rng_for"]
 
@@ -34,16 +37,34 @@ def make_searcher(spec: SweepSpec, space: SearchSpace, seed: int | None = None, 
         case "random":
             from swath.sweeps.search.random import Random
 
-            return Random(space)
+            return Random(space, _priors(space))
         case "qmc":
             from swath.sweeps.search.qmc import Qmc
 
-            return Qmc(space, (spec.seed or 0) if seed is None else seed, **options)
+            return Qmc(space, (spec.seed or 0) if seed is None else seed, priors=_priors(space), **options)
         case "bayes":
             from swath.sweeps.search.bayes import Bayes
 
-            return Bayes(space)
-    return _learned(spec.method, space, options)
+            return _begun(Bayes(space), spec, space)
+    return _begun(_learned(spec.method, space, options), spec, space)
+
+
+def _priors(space: SearchSpace) -> Priors | None:
+    if not space.believed:
+        return None
+    from swath.sweeps.search.priors import Priors
+
+    return Priors(space)
+
+
+def _begun(searcher: Searcher, spec: SweepSpec, space: SearchSpace) -> Searcher:
+    """A searcher that learns, and begins with the mode of the priors where there are some."""
+    priors = _priors(space)
+    if priors is None:
+        return searcher
+    from swath.sweeps.search.priors import ModeFirst
+
+    return ModeFirst(searcher, space, priors, spec.method, len(spec.warm_start.points))
 
 
 def _learned(method: str, space: SearchSpace, options: Mapping[str, Any]) -> Searcher:

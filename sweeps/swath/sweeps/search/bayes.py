@@ -14,11 +14,12 @@ import numpy as np
 from swath.sweeps.search.base import Goal, History, Suggestion
 from swath.sweeps.search.candidates import Candidates, most_apart
 from swath.sweeps.search.distances import Array, Mask
-from swath.sweeps.search.layout import Layout
 from swath.sweeps.search.learned import Learned
 from swath.sweeps.search.models import Model
+from swath.sweeps.search.priors import Priors
 from swath.sweeps.search.records import Known, Records
 from swath.sweeps.search.unseen import Unseen
+from swath.sweeps.search.weighing import PriorLayout, Score, layout_of
 from swath.sweeps.space import Config, SearchSpace
 
 if TYPE_CHECKING:
@@ -26,7 +27,7 @@ if TYPE_CHECKING:
 
 
 #: Points spread over the space before the model is asked, and results that it needs at least.
-STARTUP, _LEAST_RESULTS = 8, 4
+STARTUP, _LEAST_RESULTS = 8, 2
 #: The share of an axis at each of its ends that the start leaves out, and the points of which one is the next.
 _MARGIN, _DRAWS = 0.1, 64
 #: Trials that the model learns from (the best, the newest and some of the others; of very many two thirds of that),
@@ -53,7 +54,8 @@ class Bayes:
 
     def __init__(self, space: SearchSpace) -> None:
         self._space = space
-        self._layout = Layout(space)
+        self._priors = Priors(space)
+        self._layout = layout_of(space, self._priors)
         self._unseen = Unseen(space)
         self._tpe = Learned(space, "bayes", _tpe, 2 * STARTUP)
         self._records: tuple[History, Records] | None = None
@@ -84,8 +86,12 @@ class Bayes:
     ) -> Suggestion | None:
         begun = len(known.values) + len(known.pending)
         if begun < STARTUP or len(known.values) < _LEAST_RESULTS:
-            config = self._spread(known, history, rng)
             why = f"startup point {begun + 1} of {STARTUP}" if begun < STARTUP else "a further startup point"
+            if self._priors and begun % 2 == 0:
+                config = self._priors.draw(self._unseen, history.seen, rng)
+                if config is not None:
+                    return Suggestion(config, f"bayes: {why}, drawn from the priors")
+            config = self._spread(known, history, rng)
             return None if config is None else Suggestion(config, f"bayes: {why}, spread over the space")
         from swath.sweeps.search import expectation, threads  # noqa: F401 - scipy, loaded before its threads are counted
 
@@ -94,11 +100,14 @@ class Bayes:
             return self._modelled(known, records.old, history, rng, bold)
 
     def _spread(self, known: Known, history: History, rng: Generator) -> Config | None:
-        """The draw that is farthest from all points so far, and not at the ends of the axes, where few optima are."""
+        """The middle, where a range is mostly drawn around what its author expects; then the draw that is farthest from
+        all points so far, and not at the ends of the axes, where few optima are."""
         cube = rng.random((_DRAWS, len(self._layout)))
         inner = np.where(self._layout.categorical, cube, _MARGIN + (1 - 2 * _MARGIN) * cube)
-        draws = self._layout.spread(inner)
         taken = np.concatenate([known.points, known.pending])
+        if not len(taken):
+            inner[0, ~self._layout.categorical] = 0.5
+        draws = self._layout.spread(inner)
         while len(draws):
             place = most_apart(draws, taken, self._layout.categorical)
             config = self._layout.config_of(draws[place])
@@ -117,11 +126,16 @@ class Bayes:
         expectation = Expectation.of(few, self._layout.categorical, sets, rng, bold)
         candidates = Candidates(self._layout, old, self._allowed if self._space.constraints else None)
         good = few.points[np.argsort(few.values, kind="stable")[:_GOOD]]
-        ranked = candidates.ranked(expectation.score, good, rng, self._whole())
+        score: Score = expectation.score
+        told = ""
+        if isinstance(self._layout, PriorLayout) and not bold:
+            score = self._layout.weighed(score, len(known.values))
+            told = f"; the priors count with power {self._layout.power(len(known.values)):.2g}"
+        ranked = candidates.ranked(score, good, rng, self._whole())
         for point in ranked[:_LOOKED_AT]:
             config = self._layout.config_of(point)
             if not self._unseen.barred(config, history.seen):
-                return Suggestion(config, f"bayes: {expectation.told(point, known, history.goal)}")
+                return Suggestion(config, f"bayes: {expectation.told(point, known, history.goal)}{told}")
         return None
 
     def _allowed(self, points: Array) -> Mask:

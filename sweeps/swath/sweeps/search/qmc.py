@@ -12,6 +12,8 @@ from swath.tracking.errors import SwathError, UsageError
 if TYPE_CHECKING:
     from numpy.random import Generator
 
+    from swath.sweeps.search.priors import Priors
+
 #: Points made at once; a power of two, in which the sequence is balanced.
 _BLOCK = 1024
 #: Points in a row that the constraints may forbid, and those that may be old before a countable space is walked.
@@ -25,17 +27,20 @@ class Qmc:
 
     Points that the constraints forbid do not count. In a space with a size an old point is left for the next new one.
     It depends on `seed`, the number, and in a space with a size on the points handed out; what it keeps is a cache.
+    Where there are `priors` one axis more says which points these map: half of all, and evenly spread as well.
     """
 
     uses_history = False
 
-    def __init__(self, space: SearchSpace, seed: int, *, scramble: bool = True) -> None:
-        if len(space.searched) > _MOST_AXES:
+    def __init__(self, space: SearchSpace, seed: int, *, scramble: bool = True, priors: Priors | None = None) -> None:
+        axes = len(space.searched) + bool(priors)
+        if axes > _MOST_AXES:
             told = f"qmc searches at most {_MOST_AXES:,} parameters, and there are {len(space.searched):,}"
             raise UsageError(told, "use method: random")
         self._space = space
         self._unseen = Unseen(space)
-        self._sequence = _Sequence(len(space.searched), seed, scramble)
+        self._priors = priors
+        self._sequence = _Sequence(axes, seed, scramble)
         self._allowed: list[int] = []
         self._next = 0
         self._over = False
@@ -44,7 +49,8 @@ class Qmc:
     def suggest(self, history: History, number: int, rng: Generator) -> Suggestion | None:
         place = number - 1 if self._space.size is None else self._new_place(history.seen, number - 1)
         if place is not None and (index := self._index(place)) is not None:
-            return Suggestion(self._config(index), f"qmc: point {index + 1} of the Sobol sequence")
+            drawn = ", taken from the priors" if self._by_priors(index) else ""
+            return Suggestion(self._config(index), f"qmc: point {index + 1} of the Sobol sequence{drawn}")
         if self._space.size is None:
             raise SwathError(
                 f"none of {_FORBIDDEN:,} points of the Sobol sequence in a row meets the constraints",
@@ -77,7 +83,13 @@ class Qmc:
         return self._allowed[place] if place < len(self._allowed) else None
 
     def _config(self, index: int) -> Config:
-        return self._space.from_unit(self._sequence.point(index))
+        point = self._sequence.point(index)
+        if not self._priors:
+            return self._space.from_unit(point)
+        return self._priors.config_at(point[:-1]) if self._by_priors(index) else self._space.from_unit(point[:-1])
+
+    def _by_priors(self, index: int) -> bool:
+        return bool(self._priors) and self._sequence.point(index)[-1] < 0.5
 
 
 class _Sequence:

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from swath.sweeps.space.beliefs import Belief
 from swath.sweeps.space.expressions import Expression, ExpressionFault
-from swath.sweeps.space.leaves import Condition, Config, Leaf, SpaceFault, find, read_leaves, value_in
+from swath.sweeps.space.faults import SpaceFault
+from swath.sweeps.space.leaves import Condition, Config, Leaf, find, read_leaves, value_in
 from swath.sweeps.space.space import SearchSpace
 
 __all__ = [
+    "Belief",
     "Condition",
     "Config",
     "Expression",

@@ -7,9 +7,11 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from swath.sweeps.distributions import Categorical, Distribution, key_of, make_distribution
+from swath.sweeps.space.beliefs import Belief, misfit, read_belief
+from swath.sweeps.space.bounds import resolve_bounds
+from swath.sweeps.space.faults import Keys, SpaceFault
 
 Config = dict[str, Any]
-Keys = tuple[str | int, ...]
 #: Stands under a `choice` for the branch that is taken.
 BRANCH = "choice"
 
@@ -27,27 +29,19 @@ class Leaf:
     """One parameter that is not nested: where it stands in the config, what it may be, and when it is there at all.
 
     Several leaves may have one path: of parameters with the same name in different branches of a choice at most one
-    is there.
+    is there. `belief` is where its best value is expected.
     """
 
     path: tuple[str, ...]
     distribution: Distribution
     when: tuple[Condition, ...] = ()
     branch: str = ""
+    belief: Belief | None = None
 
     @property
     def name(self) -> str:
         """The path with dots, as people write it; in a choice with the branch that it belongs to."""
         return self.branch or ".".join(self.path)
-
-
-@dataclass(frozen=True)
-class SpaceFault:
-    """What is wrong with the conditions of a space, and at which keys of the `parameters`."""
-
-    keys: Keys
-    message: str
-    hint: str = ""
 
 
 @dataclass(eq=False)
@@ -57,7 +51,9 @@ class _Draft:
     path: tuple[str, ...]
     name: str
     distribution: Distribution
+    keys: Keys
     gates: list[_Gate] = field(default_factory=list)
+    belief: Belief | None = None
     parents: list[tuple[_Draft, frozenset[str]]] = field(default_factory=list)
 
 
@@ -75,11 +71,16 @@ class _Gate:
 def read_leaves(parameters: Mapping[str, Any]) -> tuple[tuple[Leaf, ...], list[SpaceFault]]:
     """The leaves of checked `parameters`, each behind those it depends on and else sorted by name; and what is wrong.
 
-    A leaf whose condition is wrong is there without it.
+    A leaf whose condition is wrong is there without it; where limits that name parameters are wrong there are none.
     """
-    drafts = list(_drafts(parameters, (), (), "", []))
+    bounded = resolve_bounds(parameters)
+    if bounded.faults:
+        return (), list(bounded.faults)
+    drafts = list(_drafts(bounded.parameters, (), (), "", []))
     faults: list[SpaceFault] = []
     for draft in drafts:
+        if draft.belief is not None and (told := misfit(draft.belief, draft.distribution)):
+            faults.append(SpaceFault((*draft.keys, "prior"), *told))
         for gate in draft.gates:
             _resolve(draft, gate, drafts, faults)
     return _numbered(drafts, faults), faults
@@ -95,10 +96,11 @@ def _drafts(
         if "parameters" in parameter:
             yield from _drafts(parameter["parameters"], (*path, name), (*here, "parameters"), label, held)
         elif BRANCH in parameter:
-            yield from _branches(parameter[BRANCH], (*path, name), (*here, BRANCH), label, held)
+            yield from _branches(parameter, (*path, name), here, label, held)
         else:
-            plain = {key: value for key, value in parameter.items() if key != "when"}
-            yield _Draft((*path, name), label, make_distribution(plain), held)
+            plain = {key: value for key, value in parameter.items() if key not in ("when", "prior")}
+            belief = read_belief(parameter)
+            yield _Draft((*path, name), label, make_distribution(plain), here, held, belief)
 
 
 def _gates(when: Mapping[str, Any], scope: tuple[str, ...], keys: Keys) -> Iterator[_Gate]:
@@ -108,14 +110,16 @@ def _gates(when: Mapping[str, Any], scope: tuple[str, ...], keys: Keys) -> Itera
 
 
 def _branches(
-    branches: Mapping[str, Any], path: tuple[str, ...], keys: Keys, label: str, gates: list[_Gate]
+    parameter: Mapping[str, Any], path: tuple[str, ...], keys: Keys, label: str, gates: list[_Gate]
 ) -> Iterator[_Draft]:
-    taken = _Draft((*path, BRANCH), label, Categorical(tuple(branches)), gates)
+    branches = parameter[BRANCH]
+    taken = _Draft((*path, BRANCH), label, Categorical(tuple(branches)), keys, gates, read_belief(parameter))
     yield taken
     for branch in sorted(branches):
-        gate = _Gate(path, BRANCH, (branch,), (*keys, branch), taken)
+        here = (*keys, BRANCH, branch)
+        gate = _Gate(path, BRANCH, (branch,), here, taken)
         inner = (branches[branch] or {}).get("parameters") or {}
-        yield from _drafts(inner, path, (*keys, branch, "parameters"), f"{label}.{branch}", [*gates, gate])
+        yield from _drafts(inner, path, (*here, "parameters"), f"{label}.{branch}", [*gates, gate])
 
 
 def _resolve(draft: _Draft, gate: _Gate, drafts: Sequence[_Draft], faults: list[SpaceFault]) -> None:
@@ -170,7 +174,7 @@ def _numbered(drafts: Sequence[_Draft], faults: list[SpaceFault]) -> tuple[Leaf,
         waiting.remove(ready)
         numbers[id(ready)] = len(leaves)
         when = tuple(Condition(numbers[id(parent)], keys) for parent, keys in ready.parents)
-        leaves.append(Leaf(ready.path, ready.distribution, when, ready.name))
+        leaves.append(Leaf(ready.path, ready.distribution, when, ready.name, ready.belief))
     return tuple(leaves)
 
 

@@ -19,6 +19,7 @@ from swath.sweeps.distributions import (
     Uniform,
     key_of,
 )
+from swath.sweeps.space.bounds import resolve_bounds
 from swath.sweeps.space.expressions import Expression
 from swath.sweeps.space.leaves import BRANCH, Config, Leaf, find, read_leaves, value_in
 from swath.sweeps.space.product import ABSENT, Product
@@ -36,13 +37,23 @@ class SearchSpace:
 
     @classmethod
     def from_parameters(cls, parameters: Mapping[str, Any], constraints: Iterable[str] = ()) -> SearchSpace:
-        """The space of the checked `parameters` and `constraints` of a spec."""
-        return cls(read_leaves(parameters)[0], tuple(Expression(text) for text in constraints))
+        """The space of the checked `parameters` and `constraints` of a spec.
+
+        Limits that name parameters are constraints as well.
+        """
+        bounded = resolve_bounds(parameters)
+        texts = dict.fromkeys([*constraints, *bounded.constraints])
+        return cls(read_leaves(bounded.parameters)[0], tuple(Expression(text) for text in texts))
 
     @cached_property
     def searched(self) -> tuple[Leaf, ...]:
         """The leaves with more than one value: the axes of the unit cube, in this order."""
         return tuple(leaf for leaf in self.leaves if leaf.distribution.size != 1)
+
+    @cached_property
+    def believed(self) -> bool:
+        """Whether of a leaf that is searched it is said where its best value is expected."""
+        return any(leaf.belief is not None for leaf in self.searched)
 
     @cached_property
     def conditional(self) -> bool:

@@ -105,8 +105,8 @@ PARAMETER: dict[str, str] = {
     "value": "The one value of a constant.",
     "values": "The possible values.",
     "probabilities": "How likely each of `values` is; they sum to 1.",
-    "min": "The lower limit.",
-    "max": "The upper limit.",
+    "min": "The lower limit: a number, or another number parameter beside it that this one is never below.",
+    "max": "The upper limit: a number, or another number parameter beside it that this one is never above.",
     "mu": "The mean (of the logarithm, for log_normal).",
     "sigma": "The standard deviation (of the logarithm, for log_normal).",
     "q": "The step: values are rounded to its multiples.",
@@ -115,6 +115,26 @@ PARAMETER: dict[str, str] = {
     "parameters": "Nested parameters: the run's config holds a dict of them under this name.",
     "choice": "Branches by name, each with parameters of its own; the config says under `choice` which one is taken.",
     "when": "Other parameters and the values that they must have for this one to be there.",
+    "prior": "Where the best value is expected: a value, or value and confidence. Searches begin there.",
+}
+PRIOR: dict[str, str] = {
+    "value": "The value at which, or near which, the best one is expected.",
+    "confidence": "How sure that is: low, medium (default), high.",
+}
+CONFIDENCES: tuple[str, ...] = ("low", "medium", "high")
+#: What each method makes of priors.
+PRIORS: dict[str, str] = {
+    "grid": "no effect: a grid runs all of its points, in its own order",
+    "random": "half of the trials are drawn from them",
+    "qmc": "half of the trials are drawn from them",
+    "bayes": "the first trial has their values, three of the next seven are drawn from them, "
+    "and they count in what is tried until results say otherwise",
+    "tpe": "the first trial has their values; from then on only results count",
+    "gp": "the first trial has their values; from then on only results count",
+    "cmaes": "the first trial has their values; from then on only results count",
+    "nsga2": "the first trial has their values; from then on only results count",
+    "nsga3": "the first trial has their values; from then on only results count",
+    "custom": "up to the searcher, which finds them as `leaf.belief` of the leaves of its space",
 }
 
 _RANGE, _BELL, _SHAPES = ("min", "max"), ("mu", "sigma"), ("a", "b")

@@ -7,10 +7,11 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-from swath.sweeps.distributions import is_number
+from swath.sweeps.distributions import Number, is_number
 from swath.sweeps.spec import keys
 from swath.sweeps.spec.faults import nearest
 from swath.sweeps.spec.loader import Path
+from swath.sweeps.spec.read_priors import check_prior
 from swath.sweeps.spec.reader import Reader, shown
 
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_.-]*")
@@ -54,13 +55,16 @@ def _check_one(read: Reader, parameter: dict[str, Any], path: Path) -> None:
     if "when" in parameter:
         _check_when(read, parameter, path)
         parameter = {key: value for key, value in parameter.items() if key != "when"}
+    if "prior" in parameter:
+        check_prior(read, parameter, path)
+        parameter = {key: value for key, value in parameter.items() if key != "prior"}
     if "parameters" in parameter:
         read.keys(parameter, path, ("parameters", "when"))
         inner = read.mapping(parameter, "parameters", path)
         if inner is not None:
             _check_all(read, inner, (*path, "parameters"))
     elif "choice" in parameter:
-        read.keys(parameter, path, ("choice", "when"))
+        read.keys(parameter, path, ("choice", "when", "prior"))
         _check_choice(read, parameter, path)
     else:
         name = _distribution(read, parameter, path)
@@ -175,19 +179,27 @@ def _check_values(read: Reader, parameter: dict[str, Any], path: Path, name: str
 
 def _check_range(read: Reader, parameter: dict[str, Any], path: Path, name: str) -> None:
     above = 0 if "log" in name else None
-    low = read.number(parameter, "min", path, above=above)
-    high = read.number(parameter, "max", path)
-    if low is None or high is None:
-        return
+    low = _limit(read, parameter, "min", path, above)
+    high = _limit(read, parameter, "max", path, None)
     if name == "int_uniform":
         for end, value in (("min", low), ("max", high)):
-            if value != int(value):
+            if value is not None and value != int(value):
                 read.fault((*path, end), f"must be a whole number, not {value}", "or use distribution: uniform")
+    if low is None or high is None:
+        return
     if not low < high:
         hint = f"write value: {low}" if low == high else "swap them"
         read.fault(path, f"min {low} is not below max {high}", hint)
     elif not math.isfinite(float(high) - float(low)):
         read.fault(path, "the range is wider than a float can hold", "narrow it")
+
+
+def _limit(read: Reader, parameter: dict[str, Any], end: str, path: Path, above: float | None) -> Number | None:
+    """A limit that is a number; None also for one that names a parameter, which is checked with the space."""
+    value = parameter.get(end)
+    if isinstance(value, str) and _NAME.fullmatch(value):
+        return None
+    return read.number(parameter, end, path, above=above)
 
 
 def _check_options(read: Reader, parameter: dict[str, Any], path: Path) -> None:

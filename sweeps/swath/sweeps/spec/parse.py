@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +16,7 @@ from swath.sweeps.spec.model import SweepSpec
 from swath.sweeps.spec.parameters import read_parameters
 from swath.sweeps.spec.points import check_space, read_constraints, read_warm_start
 from swath.sweeps.spec.policies import read_budget, read_repeats, read_resources, read_retry
+from swath.sweeps.spec.read_priors import priors_in
 from swath.sweeps.spec.read_stoppers import read_early_terminate
 from swath.sweeps.spec.reader import Reader, shown
 from swath.sweeps.spec.search import learns, read_method, read_search, several_goals
@@ -86,8 +87,14 @@ def _read(read: Reader, data: dict[str, Any], source: str) -> SweepSpec | None:
         command=command, function=function, **texts, run_cap=run_cap, seed=seed, agents=agents,
         resources=resources, retry=retry, constraints=constraints, search=search, budget=budget, repeats=repeats,
         warm_start=warm_start, source=source,
-        notices=tuple(notice for key, notice in keys.NOTICES.items() if key in data),
+        notices=tuple(_notices(data, method, parameters)),
     )  # fmt: skip
+
+
+def _notices(data: dict[str, Any], method: str, parameters: Mapping[str, Any]) -> Iterator[str]:
+    yield from (notice for key, notice in keys.NOTICES.items() if key in data)
+    if method == "grid" and any(True for _ in priors_in(parameters)):
+        yield f"`prior` has {keys.PRIORS[method]}."
 
 
 def _in_file_order(faults: list[Fault], loaded: Loaded) -> list[Fault]:

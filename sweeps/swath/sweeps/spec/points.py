@@ -82,9 +82,12 @@ def check_space(read: Reader, spec: SweepSpec) -> None:
         read.fault(("repeats", "over"), told, "give over: another name, or remove the parameter")
     for index, point in enumerate(spec.warm_start.points):
         _check_point(read, ("warm_start", "points", index), space, point)
-    if spec.constraints and not read.faults and not _can_be_met(space):
+    if space.constraints and not read.faults and not _can_be_met(space):
         told = f"none of {_DRAWS:,} random configurations meets all constraints"
-        read.fault(("constraints",), told, "loosen them, or narrow the ranges of the parameters")
+        where = ("constraints",) if spec.constraints else ("parameters",)
+        limits = {item.text for item in space.constraints} - set(spec.constraints)
+        told += f" (limits that name parameters are some: {', '.join(sorted(limits))})" if limits else ""
+        read.fault(where, told, "loosen them, or narrow the ranges of the parameters")
 
 
 def _check_constraint(read: Reader, path: Path, text: str, names: set[str]) -> None:

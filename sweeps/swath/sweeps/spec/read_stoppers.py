@@ -33,15 +33,22 @@ _KEY = "early_terminate"
 
 def read_early_terminate(read: Reader, data: Data) -> StopperSettings | None:
     """The settings under `early_terminate` of a whole spec; None where there are none or they are wrong."""
-    settings = read.mapping(data, _KEY)
+    settings, metrics = read.mapping(data, _KEY), _metrics(data)
     if settings is None:
         return None
     if "any" in settings and "type" not in settings:
-        return _read_any(read, settings)
-    return _read_rule(read, settings, (_KEY,))
+        return _read_any(read, settings, metrics)
+    return _read_rule(read, settings, (_KEY,), metrics)
 
 
-def _read_any(read: Reader, settings: Data) -> AnyOf | None:
+def _metrics(data: Data) -> tuple[str, ...]:
+    """The names of the spec's metrics, as far as they can be read; what is wrong with them is told elsewhere."""
+    several = data.get("metrics") if "metrics" in data else [data.get("metric")]
+    found = several if isinstance(several, list) else []
+    return tuple(str(metric["name"]) for metric in found if isinstance(metric, dict) and metric.get("name"))
+
+
+def _read_any(read: Reader, settings: Data, metrics: tuple[str, ...]) -> AnyOf | None:
     read.keys(settings, (_KEY,), keys.ANY)
     rules, path = settings["any"], (_KEY, "any")
     if not isinstance(rules, list) or not rules:
@@ -51,14 +58,14 @@ def _read_any(read: Reader, settings: Data) -> AnyOf | None:
     found = []
     for index, rule in enumerate(rules):
         if isinstance(rule, dict):
-            found.append(_read_rule(read, rule, (*path, index)))
+            found.append(_read_rule(read, rule, (*path, index), metrics))
         else:
             read.fault((*path, index), f"must hold keys and values, not {shown(rule)}")
     whole = [rule for rule in found if rule is not None]
     return AnyOf(tuple(whole)) if len(whole) == len(rules) else None
 
 
-def _read_rule(read: Reader, settings: Data, path: Path) -> Rule | Guarded | None:
+def _read_rule(read: Reader, settings: Data, path: Path, metrics: tuple[str, ...]) -> Rule | Guarded | None:
     if "type" not in settings:
         hint = f"add type: {', '.join(keys.RULES)}" + ("" if len(path) > 1 else "; or any: [rule, rule]")
         read.fault(path, "the type is missing", hint)
@@ -68,11 +75,28 @@ def _read_rule(read: Reader, settings: Data, path: Path) -> Rule | Guarded | Non
         return None
     before = len(read.faults)
     read.keys(settings, path, {**keys.RULES[kind], **keys.GUARD})
-    usual = usual_guard(kind)
+    usual, metric = usual_guard(kind), _metric(read, settings, path, metrics)
+    if len(metrics) > 1 and metric is None and kind in _COMPARED:
+        settings = {"compare": "value"} | settings
     rule, guard = _READERS[kind](read, settings, path), _read_guard(read, settings, path, usual)
     if len(read.faults) > before:
         return None
-    return rule if guard == usual == Guard() else Guarded(rule, guard)
+    return rule if guard == usual == Guard() and metric is None else Guarded(rule, guard, metric)
+
+
+#: In several metrics these compare the values at a rung, which the trial did have together, and not the best of each.
+_COMPARED = ("asha", "bohb")
+
+
+def _metric(read: Reader, settings: Data, path: Path, metrics: tuple[str, ...]) -> str | None:
+    """Which one of several metrics a rule looks at; None where the spec has one only, or the rule does not say."""
+    metric = read.text(settings, "metric", path)
+    if metric is None or not metrics:
+        return metric
+    if metric not in metrics:
+        hint = nearest(metric, metrics) or f"write {' or '.join(metrics)}, or leave it out"
+        read.fault((*path, "metric"), f"{metric!r} is no metric of the sweep", hint)
+    return metric if len(metrics) > 1 else None
 
 
 def _read_guard(read: Reader, settings: Data, path: Path, usual: Guard) -> Guard:

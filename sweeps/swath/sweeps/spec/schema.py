@@ -10,6 +10,8 @@ from swath.sweeps.spec.stopper_keys import early_terminate_schema
 Schema = dict[str, Any]
 
 _NUMBER: Schema = {"type": "number"}
+_PARAMETER_NAME = "^[A-Za-z_][A-Za-z0-9_.-]*$"
+_NAME: Schema = {"type": "string", "pattern": _PARAMETER_NAME}
 _TEXT: Schema = {"type": "string", "minLength": 1}
 _POSITIVE: Schema = {"type": "number", "exclusiveMinimum": 0}
 _WHEN: Schema = {"type": "object", "minProperties": 1}
@@ -17,8 +19,8 @@ _PARAMETER_TYPES: dict[str, Schema] = {
     "value": {},
     "values": {"type": "array", "minItems": 1},
     "probabilities": {"type": "array", "items": {"type": "number", "minimum": 0}},
-    "min": _NUMBER,
-    "max": _NUMBER,
+    "min": {"anyOf": [_NUMBER, _NAME]},
+    "max": {"anyOf": [_NUMBER, _NAME]},
     "mu": _NUMBER,
     "sigma": {"type": "number", "minimum": 0},
     "q": _POSITIVE,
@@ -39,7 +41,7 @@ def json_schema() -> Schema:
                 "type": "object",
                 "minProperties": 1,
                 "additionalProperties": False,
-                "patternProperties": {"^[A-Za-z_][A-Za-z0-9_.-]*$": {"$ref": "#/$defs/parameter"}},
+                "patternProperties": {_PARAMETER_NAME: {"$ref": "#/$defs/parameter"}},
             },
             "parameter": {"type": "object", "anyOf": _parameter_forms()},
         },
@@ -162,22 +164,29 @@ def _parameter_forms() -> list[Schema]:
     nested = _with_when("parameters", {"$ref": "#/$defs/parameters"})
     inner = {"parameters": {"$ref": "#/$defs/parameters"}}
     branch = {"anyOf": [{"type": "null"}, _object({"parameters": keys.PARAMETER["parameters"]}, inner)]}
-    choice = _with_when("choice", {"type": "object", "minProperties": 1, "additionalProperties": branch})
+    choice = _with_when("choice", {"type": "object", "minProperties": 1, "additionalProperties": branch}, "prior")
     return [nested, choice, *(_parameter_form(name) for name in keys.DISTRIBUTIONS)]
 
 
-def _with_when(key: str, schema: Schema) -> Schema:
-    descriptions = {name: keys.PARAMETER[name] for name in (key, "when")}
-    return _object(descriptions, {key: schema, "when": _WHEN}, [key])
+def _with_when(key: str, schema: Schema, *more: str) -> Schema:
+    descriptions = {name: keys.PARAMETER[name] for name in (key, "when", *more)}
+    return _object(descriptions, {key: schema, "when": _WHEN, "prior": _prior()}, [key])
+
+
+def _prior() -> Schema:
+    types: dict[str, Schema] = {"value": {}, "confidence": {"enum": list(keys.CONFIDENCES), "default": "medium"}}
+    return {"anyOf": [{"not": {"type": "object"}}, _object(keys.PRIOR, types, required=["value"])]}
 
 
 def _parameter_form(name: str) -> Schema:
     needed, allowed = keys.DISTRIBUTIONS[name]
     guessed = name in ("constant", "categorical", "int_uniform", "uniform")
-    types: dict[str, Schema] = {**_PARAMETER_TYPES, "distribution": {"const": name}, "when": _WHEN}
+    types: dict[str, Schema] = {**_PARAMETER_TYPES, "distribution": {"const": name}, "when": _WHEN, "prior": _prior()}
     if name == "int_uniform":
-        types |= {"min": {"type": "integer"}, "max": {"type": "integer"}}
+        whole: Schema = {"anyOf": [{"type": "integer"}, _NAME]}
+        types |= {"min": whole, "max": whole}
     if "log_uniform" in name:
-        types["min"] = _POSITIVE
-    descriptions = {key: keys.PARAMETER[key] for key in ("distribution", *needed, *allowed, "when")}
+        types["min"] = {"anyOf": [_POSITIVE, _NAME]}
+    common = ("when",) if name == "constant" else ("when", "prior")
+    descriptions = {key: keys.PARAMETER[key] for key in ("distribution", *needed, *allowed, *common)}
     return {"title": name, **_object(descriptions, types, [*needed, *([] if guessed else ["distribution"])])}

@@ -9,6 +9,7 @@ Schema = dict[str, Any]
 ANY: dict[str, str] = {"any": "Several rules; a trial is stopped as soon as one of them says so."}
 
 GUARD: dict[str, str] = {
+    "metric": "Which one of several metrics the rule looks at; default: all, for plateau, threshold, curve the first.",
     "warmup": "How many reports a trial makes before the rule may act on it; default 0.",
     "min_peers": "How many other trials there must be to compare with before the rule acts; default 0 (median: 5).",
     "grace": "How many trials must have ended before the rule acts on any; default 0.",
@@ -76,6 +77,7 @@ _COUNT: Schema = {"type": "integer", "minimum": 1}
 _WAIT: Schema = {"type": "integer", "minimum": 0, "default": 0}
 _SHARE: Schema = {"type": "number", "minimum": 0, "maximum": 1}
 _TYPES: dict[str, Schema] = {
+    "metric": {"type": "string"},
     "min_iter": _COUNT,
     "max_iter": _COUNT,
     "s": _COUNT,

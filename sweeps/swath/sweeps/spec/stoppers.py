@@ -143,14 +143,17 @@ Rule = (
 
 @dataclass(frozen=True)
 class Guarded:
-    """A rule and when it holds back."""
+    """A rule, when it holds back, and which one of several metrics it looks at (None: what is usual for it)."""
 
     rule: Rule
     guard: Guard = Guard()
+    metric: str | None = None
 
     def to_dict(self) -> dict[str, Any]:
         """The settings as the file would say them."""
-        return {**self.rule.to_dict(), **self.guard.to_dict(usual_guard(self.rule.to_dict()["type"]))}
+        rule = self.rule.to_dict()
+        named = {} if self.metric is None else {"metric": self.metric}
+        return {**rule, **named, **self.guard.to_dict(usual_guard(rule["type"]))}
 
 
 @dataclass(frozen=True)
@@ -165,6 +168,18 @@ class AnyOf:
 
 
 StopperSettings = Rule | Guarded | AnyOf
+
+
+def rules_in(settings: StopperSettings | None) -> tuple[Rule | Guarded, ...]:
+    """The rules that settings hold: none, one, or those of `any`."""
+    if settings is None:
+        return ()
+    return settings.rules if isinstance(settings, AnyOf) else (settings,)
+
+
+def compares(kind: str) -> bool:
+    """Whether rules of this type compare a trial with others at the same number of reports."""
+    return kind not in ("plateau", "threshold", "curve")
 
 
 def usual_guard(kind: str) -> Guard:

@@ -6,6 +6,7 @@ from swath.sweeps.stopping.asha import Asha
 from swath.sweeps.stopping.base import Decision, Promotion, Standing, Stopper, is_due
 from swath.sweeps.stopping.book import Book, Mark
 from swath.sweeps.stopping.hyperband import Hyperband
+from swath.sweeps.stopping.joint import Joint
 from swath.sweeps.stopping.make import make_stopper
 from swath.sweeps.stopping.pbt import Pbt, mutate
 
@@ -14,6 +15,7 @@ __all__ = [
     "Book",
     "Decision",
     "Hyperband",
+    "Joint",
     "Mark",
     "Pbt",
     "Promotion",

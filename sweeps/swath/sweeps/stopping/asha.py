@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from functools import cached_property
 
 from swath.sweeps.spec.stoppers import AshaSettings, BohbSettings
-from swath.sweeps.stopping.base import Action, Decision, Promotion, Standing, counted, ordinal
+from swath.sweeps.stopping.base import Action, Among, Decision, Promotion, Standing, counted, ordinal
 from swath.sweeps.stopping.book import Book, Rung, View
 from swath.sweeps.stopping.ladder import Ladder
 
@@ -33,6 +33,9 @@ class Asha:
 
     Bracket b begins at rung number b, and trials are compared within their bracket. Trial numbers are dealt to the
     brackets so that each bracket is given about the same budget, as in Hyperband.
+
+    In several metrics the order is by fronts, and the front of a rung is never stopped: once there are no new trials,
+    all of it that waits goes on, and not only the best of the highest rung.
     """
 
     settings: AshaSettings | BohbSettings
@@ -62,7 +65,8 @@ class Asha:
     @cached_property
     def _view(self) -> View:
         depth = len(self._ladders[0].rungs) if self.settings.max_iter is not None else _MOST_BRACKETS
-        return View(self.settings.compare, dealt(len(self._ladders), depth, self.settings.eta))
+        lanes = dealt(len(self._ladders), depth, self.settings.eta)
+        return View(self.settings.compare, lanes, cut=1 / self.settings.eta)
 
     def checkpoints(self, before: int, after: int) -> tuple[int, ...]:
         return self._ladders[0].between(before, after)
@@ -73,18 +77,18 @@ class Asha:
     def judge(self, trial: Standing, book: Book) -> Decision:
         lane = self._view.lane(trial.number)
         at = self._ladders[lane].reached(trial.count)
-        cost = book.own_cost(trial.number, at, self._view) if at is not None else None
-        if at is None or cost is None:
+        held = book.compare(trial, at, self._view, lane) if at is not None else None
+        if at is None or held is None:
             return Decision("continue", "goes on: no rung is reached", at or trial.count, rule=self.name)
-        rung = book.rung(at, self._view, lane)
+        cost, rung, among = held
         n, places = len(rung), self._places(rung)
         rank = rung.position(cost, trial.number) if self.promotes else rung.rank(cost)
-        threshold = book.value(rung.costs[places - 1]) if places else None
-        action, why = self._verdict(n, rank, places)
-        reason = f"{_VERBS[action]} at rung {at}{self._where(lane)}: {self._own(book.value(cost), rank, n)}; {why}"
-        return Decision(
-            action, reason, at, threshold, rank, n, self.name, tuple(rung.numbers[: max(min(places, 3), 1)])
-        )
+        threshold = book.value(rung.costs[places - 1]) if places and among is None else None
+        action, why = self._verdict(rung, rank, places)
+        own = self._own(book.value(cost), rank, n, among)
+        peers = among.by if among and among.by else tuple(rung.numbers[: max(min(places, 3), 1)])
+        reason = f"{_VERBS[action]} at rung {at}{self._where(lane)}: {own}; {why}"
+        return Decision(action, reason, at, threshold, rank, n, self.name, peers, among=among)
 
     def promote(self, book: Book, last: bool = False) -> Promotion | None:
         if not self.promotes or not book.parked:
@@ -95,7 +99,7 @@ class Asha:
                 if at not in ladder.rungs:
                     continue
                 rung = book.rung(at, self._view, lane)
-                least = 1 if last and lane not in tops else 0
+                least = max(rung.front, 1 if lane not in tops else 0) if last else 0
                 if len(rung):
                     tops.add(lane)
                 found = self._next(book, rung, at, lane, least)
@@ -112,9 +116,9 @@ class Asha:
         rank, places = rung.position(cost, number), max(self._places(rung), least)
         if rank > places:
             return None
-        where, own = self._where(lane), book.value(cost)
+        own = self._own(book.value(cost), rank, len(rung), book.among(number, at, self._view, lane))
         share = "no new trial will come" if rank > self._places(rung) else self._share(places, len(rung))
-        return Promotion(number, f"goes on from rung {at}{where}: {self._own(own, rank, len(rung))}; {share}")
+        return Promotion(number, f"goes on from rung {at}{self._where(lane)}: {own}; {share}")
 
     def _reached(self, book: Book) -> Sequence[int]:
         """The rungs that some trial has reached."""
@@ -128,19 +132,24 @@ class Asha:
         """How many of a rung go on."""
         return math.floor(len(rung) / self.settings.eta)
 
-    def _verdict(self, n: int, rank: int, places: int) -> tuple[Action, str]:
+    def _verdict(self, rung: Rung, rank: int, places: int) -> tuple[Action, str]:
+        n = len(rung)
         if rank <= places:
             return "continue", self._share(places, n)
         if self.promotes:
             return "pause", f"{self._share(places, n)}, it waits"
         if not places:
             return "continue", f"nothing is decided before {math.ceil(self.settings.eta)} trials are there"
+        if rank <= rung.front:
+            return "continue", f"{self._share(places, n)}, and what no other one dominates"
         return "stop", self._share(places, n)
 
     def _share(self, places: int, n: int) -> str:
         return f"the best 1 in {self.settings.eta:g} go on ({places} of {n})"
 
-    def _own(self, value: float, rank: int, n: int) -> str:
+    def _own(self, value: float, rank: int, n: int, among: Among | None) -> str:
+        if among is not None:
+            return f"{among.words()}, by fronts it is {ordinal(rank)} of {n}"
         held = "the best so far, " if self.settings.compare == "best" else ""
         return f"{self.metric} {held}{value:.6g} is {ordinal(rank)} of {counted(n)} there"
 

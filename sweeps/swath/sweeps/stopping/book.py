@@ -7,32 +7,40 @@ kept up to date from then on. A decision looks up one sorted list and costs the 
 from __future__ import annotations
 
 from bisect import bisect_left, bisect_right
-from collections.abc import Iterator, Set
+from collections.abc import Iterator, Sequence, Set
 from dataclasses import dataclass, field
 from typing import Literal, NamedTuple
 
-from swath.sweeps.stopping.base import Goal
+from swath.sweeps.stopping.base import Among, Goal, Standing
 
 Statistic = Literal["value", "best", "mean"]
 
 
 class Mark(NamedTuple):
-    """A trial at a checkpoint: its value there, its best value up to there, and the mean of its values up to there."""
+    """A trial at a checkpoint: its value there, its best value up to there, and the mean of its values up to there.
+
+    In a sweep with several metrics these are the first one's, and `others` holds the same of the others.
+    """
 
     value: float
     best: float
     mean: float
+    others: tuple[Mark, ...] = ()
 
 
 @dataclass(frozen=True)
 class View:
     """Which statistic a rule compares, and in which groups: trial n is compared with the others of its lane.
 
-    `lanes` is repeated: with (0, 0, 1) every third trial is in lane 1.
+    `lanes` is repeated: with (0, 0, 1) every third trial is in lane 1. `own`: what of the trial itself is held against
+    the others' `statistic`, where that is something else; `now` is its best value by now. In several metrics trials of
+    a front are equals where it begins behind the first `cut` of all: 0 for every front.
     """
 
     statistic: Statistic = "value"
     lanes: tuple[int, ...] = (0,)
+    own: Statistic | Literal["now"] | None = None
+    cut: float = 1.0
 
     def lane(self, number: int) -> int:
         """The lane of trial `number`."""
@@ -41,10 +49,14 @@ class View:
 
 @dataclass
 class Rung:
-    """Costs (lower is better) in rising order and whose they are; equal costs stand in the order of the numbers."""
+    """Costs (lower is better) in rising order and whose they are; equal costs stand in the order of the numbers.
+
+    The first `front` of them are never stopped: with several metrics those that no other one dominates.
+    """
 
     costs: list[float] = field(default_factory=list)
     numbers: list[int] = field(default_factory=list)
+    front: int = 0
 
     def __len__(self) -> int:
         return len(self.costs)
@@ -90,6 +102,14 @@ class Rung:
         return low if low == high else bisect_left(self.numbers, number, low, high)
 
 
+class Compared(NamedTuple):
+    """A trial held against a rung: its cost, the rung, and in several metrics how it stands among its peers."""
+
+    cost: float
+    rung: Rung
+    among: Among | None = None
+
+
 class Book:
     """The marks of a sweep's trials. A handle; the order in which things are put in does not matter.
 
@@ -123,8 +143,11 @@ class Book:
             self._waiting.clear()
         self.tell(number, mark.best)
 
-    def tell(self, number: int, best: float) -> None:
-        """A trial's best value so far; what is not better than the last one said changes nothing."""
+    def tell(self, number: int, best: float, others: Sequence[float] = ()) -> None:
+        """A trial's best value so far; what is not better than the last one said changes nothing.
+
+        `others`: the best values of the other metrics, which only a `Joint` book keeps.
+        """
         cost, known = self._sign * best, self._bests.get(number)
         if known is not None and known <= cost:
             return
@@ -210,6 +233,21 @@ class Book:
         mark = self.mark(number, at)
         return None if mark is None else self._cost_in(mark, view)
 
+    def compare(self, trial: Standing, at: int, view: View, lane: int = 0) -> Compared | None:
+        """A trial held against those of `lane` at `at` reports; None before it has come there."""
+        mark = self.mark(trial.number, at)
+        if mark is None:
+            return None
+        return Compared(self._sign * own_value(mark, view, trial.best), self.rung(at, view, lane))
+
+    def of(self, index: int) -> Book:
+        """The book of metric number `index`; a sweep with one metric has one book only."""
+        return self
+
+    def among(self, number: int, at: int, view: View, lane: int = 0) -> Among | None:
+        """How a trial stands among its peers at `at` in several metrics; None in a sweep with one."""
+        return None
+
     def rung(self, at: int, view: View = View(), lane: int = 0) -> Rung:
         """All trials of `lane` that have come to `at` reports, in any state. Not to be changed by the caller."""
         rungs = self._rungs.setdefault(at, {})
@@ -250,6 +288,14 @@ class Book:
     def _cost_in(self, mark: Mark, view: View) -> float:
         value: float = getattr(mark, view.statistic)
         return self._sign * value
+
+
+def own_value(mark: Mark, view: View, now: float | None) -> float:
+    """What of a trial is held against the others; `now` is its best value by now."""
+    if view.own == "now":
+        return mark.value if now is None else now
+    value: float = getattr(mark, view.own or view.statistic)
+    return value
 
 
 def _rung_of(entries: Iterator[tuple[float, int]]) -> Rung:

@@ -12,9 +12,11 @@ from dataclasses import dataclass
 from functools import cached_property
 
 from swath.sweeps.spec.model import HyperbandSettings
-from swath.sweeps.stopping.base import Decision, Goal, Promotion, Standing, counted, ordinal
-from swath.sweeps.stopping.book import Book, Mark
+from swath.sweeps.stopping.base import Action, Among, Decision, Goal, Promotion, Standing, counted, ordinal
+from swath.sweeps.stopping.book import Book, Mark, View
 from swath.sweeps.stopping.ladder import Ladder, counted_up
+
+_STRICT, _NOW = View(), View(own="now")
 
 
 @dataclass(frozen=True)
@@ -62,17 +64,22 @@ class Hyperband:
 
     def judge(self, trial: Standing, book: Book) -> Decision:
         band = self._ladder.reached(trial.count)
-        mark = book.mark(trial.number, band) if band is not None else None
-        if band is None or mark is None:
+        held = book.compare(trial, band, _STRICT if self.settings.strict else _NOW) if band is not None else None
+        if band is None or held is None:
             return Decision("continue", "goes on: no band is reached", band or trial.count, rule=self.name)
-        own = mark.value if self.settings.strict or trial.best is None else trial.best
-        rung, cost = book.rung(band), book.cost(own)
+        cost, rung, among = held
         n = len(rung)
-        place = min(int(n / self.settings.eta), n - 1)
-        worse, threshold, rank = cost > rung.costs[place], book.value(rung.costs[place]), min(rung.rank(cost), n)
-        reason = self._sentence(worse, band, own, threshold, place + 1, n)
+        place = min(max(int(n / self.settings.eta), rung.front - 1), n - 1)
+        worse, rank = cost > rung.costs[place], min(rung.rank(cost), n)
+        action: Action = "stop" if worse else "continue"
+        if among is not None:
+            reason = self._joint_sentence(worse, band, among, rank, place + 1, n)
+            peers = among.by or tuple(rung.numbers[:3])
+            return Decision(action, reason, band, None, rank, n, self.name, peers, among=among)
+        threshold = book.value(rung.costs[place])
+        reason = self._sentence(worse, band, book.value(cost), threshold, place + 1, n)
         peers = tuple(rung.numbers[: min(place + 1, 3)])
-        return Decision("stop" if worse else "continue", reason, band, threshold, rank, n, self.name, peers)
+        return Decision(action, reason, band, threshold, rank, n, self.name, peers)
 
     def promote(self, book: Book, last: bool = False) -> Promotion | None:
         return None
@@ -84,6 +91,13 @@ class Hyperband:
         return (
             f"{verb} at band {band}: {self.metric} {held}{own:.6g} {relation} the threshold {threshold:.6g} "
             f"({ordinal(place)} of {counted(n, 'run')} there, eta {self.settings.eta:g})"
+        )
+
+    def _joint_sentence(self, worse: bool, band: int, among: Among, rank: int, place: int, n: int) -> str:
+        verb = "stopped" if worse else "goes on"
+        return (
+            f"{verb} at band {band}: {among.words()}, by fronts it is {ordinal(rank)} of {counted(n, 'run')} there; "
+            f"the threshold is the one that is {ordinal(place)} (eta {self.settings.eta:g})"
         )
 
     def stop_all(self, goal: Goal, histories: Mapping[str, Sequence[float]], running: Sequence[str]) -> list[str]:

@@ -5,12 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from swath.sweeps.spec.stoppers import MedianSettings
-from swath.sweeps.stopping.base import Decision, Promotion, Standing, counted
+from swath.sweeps.stopping.base import Action, Among, Decision, Promotion, Standing, counted
 from swath.sweeps.stopping.book import Book, Rung, View
 from swath.sweeps.stopping.ladder import Ladder
 
 _LADDER = Ladder()
-_MEANS = View("mean")
+_MEANS, _BESTS = View("mean", cut=0.0), View("mean", own="best", cut=0.0)
 
 
 @dataclass(frozen=True)
@@ -36,19 +36,24 @@ class Median:
 
     def judge(self, trial: Standing, book: Book) -> Decision:
         at = _LADDER.reached(trial.count)
-        mark = book.mark(trial.number, at) if at is not None else None
-        if at is None or mark is None:
+        by_best = self.settings.compare == "best"
+        held = book.compare(trial, at, _BESTS if by_best else _MEANS) if at is not None else None
+        if at is None or held is None:
             return Decision("continue", "goes on: nothing is reported", trial.count, rule=self.name)
-        rung = book.rung(at, _MEANS)
-        middle, n = rung.median_without(book.cost(mark.mean)), len(rung)
+        cost, rung, among = held
+        mean, n = book.own_cost(trial.number, at, _MEANS) if among is None else cost, len(rung)
+        middle = rung.median_without(cost if mean is None else mean)
         if middle is None:
             return Decision("continue", f"goes on: it is the only trial at report {at}", at, n=n, rule=self.name)
-        own = mark.best if self.settings.compare == "best" else mark.mean
-        worse, rank, threshold = book.cost(own) > middle, rung.rank(book.cost(own)), book.value(middle)
-        reason = self._sentence(worse, at, own, threshold, n - 1)
-        return Decision(
-            "stop" if worse else "continue", reason, at, threshold, min(rank, n), n, self.name, _middle(rung)
-        )
+        rank = min(rung.rank(cost), n)
+        worse = cost > middle and rank > rung.front
+        action: Action = "stop" if worse else "continue"
+        if among is not None:
+            reason, peers = self._joint_sentence(worse, at, among), among.by or tuple(rung.numbers[:3])
+            return Decision(action, reason, at, None, rank, n, self.name, peers, among=among)
+        threshold = book.value(middle)
+        reason = self._sentence(worse, at, book.value(cost), threshold, n - 1)
+        return Decision(action, reason, at, threshold, rank, n, self.name, _middle(rung))
 
     def promote(self, book: Book, last: bool = False) -> Promotion | None:
         return None
@@ -59,6 +64,14 @@ class Median:
         return (
             f"{verb} at report {at}: the {what} of {self.metric} so far, {own:.6g}, {relation} {threshold:.6g}, "
             f"the median of the means of {counted(others, 'other trial')}"
+        )
+
+    def _joint_sentence(self, worse: bool, at: int, among: Among) -> str:
+        verb, relation = ("stopped", "is behind") if worse else ("goes on", "is not behind")
+        what = "best values" if self.settings.compare == "best" else "means"
+        return (
+            f"{verb} at report {at}: by its {what} so far {among.words()}, which {relation} the median front of "
+            f"{counted(among.peers, 'other trial')}"
         )
 
 

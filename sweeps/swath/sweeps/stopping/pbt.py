@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from swath.sweeps.distributions import Categorical, Distribution, is_number
 from swath.sweeps.space import Config, Leaf, SearchSpace, value_in
 from swath.sweeps.spec.stoppers import PbtSettings
-from swath.sweeps.stopping.base import Decision, Promotion, Standing, ordinal
+from swath.sweeps.stopping.base import Among, Decision, Promotion, Standing, ordinal
 from swath.sweeps.stopping.book import Book, View
 
 if TYPE_CHECKING:
@@ -47,18 +47,24 @@ class Pbt:
 
     def judge(self, trial: Standing, book: Book) -> Decision:
         at = trial.count // self.settings.interval * self.settings.interval
-        cost = book.own_cost(trial.number, at, _VALUES)
-        if cost is None:
+        held = book.compare(trial, at, _VALUES)
+        if held is None:
             return Decision("continue", "goes on: no interval is over", at, rule=self.name)
-        rung = book.rung(at, _VALUES)
+        cost, rung, among = held
         n, rank, share = len(rung), rung.rank(cost), int(len(rung) * self.settings.quantile)
-        own = f"{self.metric} {book.value(cost):.6g} is {ordinal(rank)} of {n} after {at} reports"
-        if not share or rank <= n - share or cost <= rung.costs[share - 1]:
-            return Decision("continue", f"goes on: {own}", at, rank=rank, n=n, rule=self.name)
+        own = self._own(book.value(cost), rank, n, at, among)
+        if not share or rank <= max(n - share, rung.front) or cost <= rung.costs[share - 1]:
+            return Decision("continue", f"goes on: {own}", at, rank=rank, n=n, rule=self.name, among=among)
         place = (trial.number + at // self.settings.interval) % share
-        donor, threshold = rung.numbers[place], book.value(rung.costs[n - share])
-        reason = f"goes on from trial {donor} ({book.value(rung.costs[place]):.6g}): {own}, among the worst {share}"
-        return Decision("exploit", reason, at, threshold, rank, n, self.name, tuple(rung.numbers[:3]), donor)
+        donor, threshold = rung.numbers[place], book.value(rung.costs[n - share]) if among is None else None
+        value = f" ({book.value(rung.costs[place]):.6g})" if among is None else ""
+        reason = f"goes on from trial {donor}{value}: {own}, among the worst {share}"
+        peers = tuple(rung.numbers[:3])
+        return Decision("exploit", reason, at, threshold, rank, n, self.name, peers, donor, among)
+
+    def _own(self, value: float, rank: int, n: int, at: int, among: Among | None) -> str:
+        what = f"{self.metric} {value:.6g}" if among is None else f"{among.words()}, by fronts it"
+        return f"{what} is {ordinal(rank)} of {n} after {at} reports"
 
     def promote(self, book: Book, last: bool = False) -> Promotion | None:
         return None

@@ -1,4 +1,4 @@
-"""Several rules as one, and what holds a rule back: warm-up, peers, grace, values that are no numbers."""
+"""Several rules as one, what holds a rule back (warm-up, peers, grace, values that are no numbers), and its metric."""
 
 from __future__ import annotations
 
@@ -68,8 +68,46 @@ class Held:
 
 
 @dataclass(frozen=True)
+class OnMetric:
+    """A rule that looks at one of several metrics, number `index`, as if there were no other."""
+
+    rule: Stopper
+    index: int
+
+    @property
+    def name(self) -> str:
+        """The name of the rule."""
+        return self.rule.name
+
+    @property
+    def needs_curve(self) -> bool:
+        """Whether the rule looks at the trial's own values."""
+        return self.rule.needs_curve
+
+    @property
+    def watches_unusable(self) -> bool:
+        """Whether a value that is no number stops a trial."""
+        return self.rule.watches_unusable
+
+    def checkpoints(self, before: int, after: int) -> tuple[int, ...]:
+        return self.rule.checkpoints(before, after)
+
+    def next_check(self, count: int) -> int | None:
+        return self.rule.next_check(count)
+
+    def judge(self, trial: Standing, book: Book) -> Decision:
+        return self.rule.judge(trial.of(self.index), book.of(self.index))
+
+    def promote(self, book: Book, last: bool = False) -> Promotion | None:
+        return self.rule.promote(book.of(self.index), last)
+
+
+@dataclass(frozen=True)
 class FirstOf:
-    """Several rules: a stop of any of them counts most, then an exploit, then a pause; of equals the first."""
+    """Several rules: a stop of any of them counts most, then an exploit, then a pause; of equals the first.
+
+    Where all of them let a trial go on, the first that has compared it with others says so.
+    """
 
     rules: tuple[Stopper, ...]
 
@@ -97,7 +135,7 @@ class FirstOf:
         if not asked:
             reason = f"goes on at report {trial.count}: nothing is due"
             return Decision("continue", reason, trial.count, rule=self.name)
-        return max((rule.judge(trial, book) for rule in asked), key=lambda decision: _WEIGHT[decision.action])
+        return max((rule.judge(trial, book) for rule in asked), key=_weight)
 
     def promote(self, book: Book, last: bool = False) -> Promotion | None:
         found = (rule.promote(book, last) for rule in self.rules)
@@ -105,3 +143,8 @@ class FirstOf:
 
 
 _WEIGHT = {"continue": 0, "pause": 1, "exploit": 2, "stop": 3}
+
+
+def _weight(decision: Decision) -> tuple[int, bool]:
+    goes_on = decision.action == "continue"
+    return _WEIGHT[decision.action], goes_on and decision.rank is not None
