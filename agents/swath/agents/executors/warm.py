@@ -1,26 +1,29 @@
-"""What the fork server loads once, and what each child forked from it does: become one trial and call its function.
+"""What the fork server loads once, and what each child forked from it does: become one trial, a call or a program.
 
 Imported by name in the fork server (`multiprocessing.forkserver`), before it serves. Two facts about that server made
 this file what it is. Until Python 3.12 it ignores the import path it is given, so the path is set here. And a child
 started through `multiprocessing.Process` runs the agent's main script again, so children are born from a `Birth`.
 
-Whatever the user's module does when it is imported happens once, in the server. Threads it starts and GPU contexts it
-opens there do not survive the fork: such work belongs into the function.
+Whatever the module of a user's function does when it is imported happens once, in the server. Threads it starts and GPU
+contexts it opens there do not survive the fork: such work belongs into the function. Of a program only the libraries
+are loaded (`libraries.py`): the program itself and the user's own modules run anew in every child.
 """
 
 from __future__ import annotations
 
 import atexit
 import contextlib
+import faulthandler
 import gc
 import os
 import pickle
 import sys
 import threading
+from collections.abc import Iterator
 from dataclasses import dataclass
 from multiprocessing import forkserver
 from pathlib import Path
-from typing import Any, TextIO
+from typing import Any, Literal, TextIO
 
 import msgspec
 
@@ -35,14 +38,15 @@ VARIABLE = "SWATH_WARM_ORDER"
 
 
 class Order(msgspec.Struct, frozen=True):
-    """What the fork server is to load."""
+    """What the fork server is to load: the task's function, or the libraries of the Python file `program`."""
 
     task: Task
-    path: tuple[str, ...]
+    path: tuple[str, ...] = ()
+    program: str = ""
 
 
 class Loaded:
-    """What this fork server has loaded: the function, or why it could not be."""
+    """What this fork server has loaded: the function, if it is to have one; or why nothing can be forked from here."""
 
     function: Function | None = None
     fault: str = ""
@@ -52,19 +56,31 @@ class Loaded:
 def load(order: Order) -> None:
     """Import what every trial needs. Never raises: the server must stand, and the children tell what is wrong."""
     sys.path[:] = list(dict.fromkeys([*order.path, *sys.path]))
-    before = _numpy_state()
+    before = None if order.program else _numpy_state()
     try:
         import swath.tracking
 
         _ = swath.tracking.init
-        Loaded.function = load_function(order.task)
+        if order.program:
+            Loaded.fault = _load_libraries(order.program)
+        else:
+            Loaded.function = load_function(order.task)
     except TaskError as error:
         Loaded.fault = str(error)
     except BaseException as error:
         Loaded.fault = traceback_of(error)
-    Loaded.reseed = _numpy_state() == before
+    Loaded.reseed = before is None or _numpy_state() == before
     gc.collect()
     gc.freeze()
+
+
+def _load_libraries(program: str) -> str:
+    from swath.agents.executors import libraries, script, titles
+
+    # Here, and not first in a child: once the environment is another one, setproctitle finds no place to write to.
+    titles.set_title([sys.executable, f"(libraries of {program})"])
+    _ = script.Script
+    return libraries.load(Path(program))
 
 
 def _numpy_state() -> bytes:
@@ -75,12 +91,13 @@ def _numpy_state() -> bytes:
 
 @dataclass
 class Birth:
-    """Sent to a forked child, which calls `_bootstrap` on it (the contract of `multiprocessing.spawn`)."""
+    """Sent to a forked child, which calls `_bootstrap` on it (the contract of `multiprocessing.spawn`).
+
+    This one does nothing: it tells whether the server can have children.
+    """
 
     environment: dict[str, str]
     cwd: str | None
-    context: TrialContext | None
-    config: dict[str, Any]
 
     def _bootstrap(self, parent_sentinel: int) -> int:
         os.close(parent_sentinel)
@@ -89,33 +106,26 @@ class Birth:
         if self.cwd is not None:
             os.chdir(self.cwd)
         adopt(self.environment)
-        if Loaded.fault or Loaded.function is None:
+        if Loaded.fault:
             sys.stderr.write(Loaded.fault)
             return self._leave(1)
-        return self._leave(0 if self.context is None else self._run(Loaded.function, self.context))
+        faulthandler.enable(2)
+        return self._leave(self._run())
 
     def _redirect(self) -> None:
+        """Nothing to read, and the pipes of the agent to write to."""
+        nothing = os.open(os.devnull, os.O_RDONLY)
+        os.dup2(nothing, 0)
+        os.close(nothing)
         for fd, number in zip(forkserver.get_inherited_fds() or (), (1, 2), strict=True):
             os.dup2(fd, number)
             os.close(fd)
-        sys.stdout = _text_to(1)
-        sys.stderr = _text_to(2)
+        sys.stdin = sys.__stdin__ = _text_of(0, "r")  # type: ignore[misc,assignment]
+        sys.stdout = sys.__stdout__ = _text_of(1, "w")  # type: ignore[misc,assignment]
+        sys.stderr = sys.__stderr__ = _text_of(2, "w")  # type: ignore[misc,assignment]
 
-    def _run(self, function: Function, context: TrialContext) -> int:
-        if Loaded.reseed:
-            import numpy
-
-            numpy.random.seed()
-        try:
-            with entered(context):
-                call(function, self.config, takes_config(function))
-        except SystemExit as leave:
-            code, message = exit_code_of(leave)
-            sys.stderr.write(message)
-            return code
-        except BaseException as error:
-            sys.stderr.write(traceback_of(error))
-            return 1
+    def _run(self) -> int:
+        """Be the trial; the exit code."""
         return 0
 
     def _leave(self, code: int) -> int:
@@ -129,8 +139,40 @@ class Birth:
         return code
 
 
-def _text_to(fd: int) -> TextIO:
-    return open(fd, "w", encoding="utf-8", errors="backslashreplace", buffering=1, closefd=False)
+def reseed() -> None:
+    """Draw from numpy as a fresh process would, unless what was loaded has seeded it on purpose."""
+    if Loaded.reseed and "numpy" in sys.modules:
+        import numpy
+
+        numpy.random.seed()
+
+
+@dataclass
+class Calling(Birth):
+    """A trial that calls the server's function."""
+
+    context: TrialContext
+    config: dict[str, Any]
+
+    def _run(self) -> int:
+        function = Loaded.function
+        assert function is not None
+        reseed()
+        try:
+            with entered(self.context):
+                call(function, self.config, takes_config(function))
+        except SystemExit as leave:
+            code, message = exit_code_of(leave)
+            sys.stderr.write(message)
+            return code
+        except BaseException as error:
+            sys.stderr.write(traceback_of(error))
+            return 1
+        return 0
+
+
+def _text_of(fd: int, mode: Literal["r", "w"]) -> TextIO:
+    return open(fd, mode, encoding="utf-8", errors="backslashreplace", buffering=1, closefd=False)
 
 
 def serve(path: str) -> None:
@@ -142,7 +184,24 @@ def serve(path: str) -> None:
     with contextlib.suppress(PermissionError):
         os.setsid()
     os.dup2(2, 1)
-    load(msgspec.msgpack.decode(Path(path).read_bytes(), type=Order))
+    order = msgspec.msgpack.decode(Path(path).read_bytes(), type=Order)
+    with _quiet() if order.program else contextlib.nullcontext():
+        load(order)
+
+
+@contextlib.contextmanager
+def _quiet() -> Iterator[None]:
+    """Without the output of libraries: every trial of a program has what its own imports print, if it is not once."""
+    kept, nowhere = os.dup(2), os.open(os.devnull, os.O_WRONLY)
+    for number in (1, 2):
+        os.dup2(nowhere, number)
+    try:
+        yield
+    finally:
+        os.dup2(kept, 1)
+        os.dup2(kept, 2)
+        os.close(kept)
+        os.close(nowhere)
 
 
 _path = taken(VARIABLE)
