@@ -91,10 +91,11 @@ def test_a_file_beside_the_program_with_the_name_of_a_loaded_library_makes_it_st
 def test_threads_make_forking_unsafe() -> None:
     done = threading.Event()
     thread = threading.Thread(target=done.wait, name="reader of data")
-    assert libraries.unsafe_to_fork() == ""
+    before = frozenset(threading.enumerate())
+    assert libraries.unsafe_to_fork(before) == ""
     thread.start()
     try:
-        assert "reader of data" in libraries.unsafe_to_fork()
+        assert "reader of data" in libraries.unsafe_to_fork(before)
     finally:
         done.set()
         thread.join()

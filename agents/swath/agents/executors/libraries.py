@@ -31,12 +31,13 @@ _CUDA_NOT_INITIALISED = 3
 def load(program: Path) -> str:
     """Import the libraries of `program`; why no trial can be forked from this process then, "" when it can."""
     found = Reader(program).libraries()
+    before = frozenset(threading.enumerate())
     for name, members in found:
         try:
             __import__(name, fromlist=members)
         except BaseException:  # the trial will see it too, and tell
             break
-    return unsafe_to_fork() or _shadowed(program)
+    return unsafe_to_fork(before) or _shadowed(program)
 
 
 class Reader:
@@ -158,9 +159,9 @@ def _library_folders() -> list[Path]:
     return [Path(folder).resolve() for folder in folders if folder]
 
 
-def unsafe_to_fork() -> str:
-    """Why children of this process would not work: threads that would be missing, a GPU that is open."""
-    others = [thread.name for thread in threading.enumerate() if thread is not threading.main_thread()]
+def unsafe_to_fork(before: frozenset[threading.Thread]) -> str:
+    """Why children of this process would not work: threads not there `before` that they would lack, an open GPU."""
+    others = [thread.name for thread in threading.enumerate() if thread not in before]
     if others:
         return f"importing its libraries starts threads ({', '.join(others)}), which a forked process would lack"
     if _cuda_is_open():

@@ -8,6 +8,7 @@ from pathlib import Path
 from swath.agents.environment import child_environment
 from swath.agents.executors import warm
 from swath.agents.executors.base import Execution
+from swath.agents.executors.calling import Calling
 from swath.agents.executors.output import echo_with
 from swath.agents.executors.server import WarmServer
 from swath.agents.executors.supervised import Wake, supervise
@@ -60,7 +61,7 @@ class ProcessExecutor:
     def start(self, assignment: Assignment, job: Job, run_dir: Path, context: TrialContext) -> Execution:
         attempt = assignment.lease.attempt
         try:
-            birth = warm.Calling(child_environment(context), job.task.cwd, context, assignment.config)
+            birth = Calling(child_environment(context), job.task.cwd, context, assignment.config)
             child, streams = self._server_for(job.task).fork(birth)
         except (OSError, EOFError, SwathError) as error:
             return NotStarted(f"could not start {job.task.describe()}: {error}", run_dir, attempt, self._clock)

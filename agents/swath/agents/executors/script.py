@@ -11,9 +11,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from types import ModuleType
 
+from swath.agents.executors.birth import Birth, reseed
 from swath.agents.executors.function import exit_code_of
 from swath.agents.executors.titles import set_title
-from swath.agents.executors.warm import Birth, reseed
 
 
 @dataclass

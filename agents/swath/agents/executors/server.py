@@ -15,6 +15,7 @@ import msgspec
 
 from swath.agents.environment import having, inherited
 from swath.agents.executors import warm
+from swath.agents.executors.birth import Birth
 from swath.agents.executors.group import signal_group
 from swath.tracking.clock import Clock
 
@@ -66,7 +67,7 @@ class WarmServer:
         self._file = Path(file.name)
         self._given_up = False
 
-    def fork(self, birth: warm.Birth) -> tuple[ForkedChild, dict[str, int]]:
+    def fork(self, birth: Birth) -> tuple[ForkedChild, dict[str, int]]:
         """A new child, and the reading ends of its stdout and stderr."""
         out_r, out_w = os.pipe()
         err_r, err_w = os.pipe()
@@ -81,7 +82,7 @@ class WarmServer:
             os.close(err_w)
         return child, {"stdout": out_r, "stderr": err_r}
 
-    def _born(self, fds: list[int], birth: warm.Birth) -> ForkedChild:
+    def _born(self, fds: list[int], birth: Birth) -> ForkedChild:
         """Blocks while the server loads. Raises `EOFError` when it dies meanwhile."""
         with having(warm.VARIABLE, str(self._file)):
             status_r, data_w = self._server.connect_to_new_process(fds)
@@ -108,7 +109,7 @@ class WarmServer:
 
     def fault(self) -> str:
         """Why no trial can be forked from here; "" when they can."""
-        child, streams = self.fork(warm.Birth(inherited(), self.order.task.cwd))
+        child, streams = self.fork(Birth(inherited(), self.order.task.cwd))
         os.close(streams["stdout"])
         with contextlib.closing(child):
             with os.fdopen(streams["stderr"], "rb") as pipe:

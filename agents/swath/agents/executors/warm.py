@@ -1,4 +1,4 @@
-"""What the fork server loads once, and what each child forked from it does: become one trial, a call or a program.
+"""What the fork server loads once, before any child is forked from it.
 
 Imported by name in the fork server (`multiprocessing.forkserver`), before it serves. Two facts about that server made
 this file what it is. Until Python 3.12 it ignores the import path it is given, so the path is set here. And a child
@@ -11,28 +11,25 @@ are loaded (`libraries.py`): the program itself and the user's own modules run a
 
 from __future__ import annotations
 
-import atexit
 import contextlib
-import faulthandler
 import gc
 import os
 import pickle
 import sys
-import threading
 from collections.abc import Iterator
-from dataclasses import dataclass
-from multiprocessing import forkserver
 from pathlib import Path
-from typing import Any, Literal, TextIO
 
 import msgspec
 
-from swath.agents.environment import adopt, taken
-from swath.agents.executors.function import call, exit_code_of, takes_config, traceback_of
+from swath.agents.environment import taken
+from swath.agents.executors import calling, libraries, script, titles
+from swath.agents.executors.birth import Loaded
+from swath.agents.executors.function import traceback_of
 from swath.agents.protocol import Task
-from swath.agents.task import Function, TaskError, load_function
-from swath.tracking.context import TrialContext, entered
+from swath.agents.task import TaskError, load_function
 
+#: What children are sent, imported here so that none of them has to.
+BIRTHS = (calling.Calling, script.Script)
 #: Names the file with the server's order; see `Order`.
 VARIABLE = "SWATH_WARM_ORDER"
 
@@ -43,14 +40,6 @@ class Order(msgspec.Struct, frozen=True):
     task: Task
     path: tuple[str, ...] = ()
     program: str = ""
-
-
-class Loaded:
-    """What this fork server has loaded: the function, if it is to have one; or why nothing can be forked from here."""
-
-    function: Function | None = None
-    fault: str = ""
-    reseed: bool = False
 
 
 def load(order: Order) -> None:
@@ -75,11 +64,8 @@ def load(order: Order) -> None:
 
 
 def _load_libraries(program: str) -> str:
-    from swath.agents.executors import libraries, script, titles
-
     # Here, and not first in a child: once the environment is another one, setproctitle finds no place to write to.
     titles.set_title([sys.executable, f"(libraries of {program})"])
-    _ = script.Script
     return libraries.load(Path(program))
 
 
@@ -87,92 +73,6 @@ def _numpy_state() -> bytes:
     import numpy
 
     return pickle.dumps(numpy.random.get_state(legacy=False))
-
-
-@dataclass
-class Birth:
-    """Sent to a forked child, which calls `_bootstrap` on it (the contract of `multiprocessing.spawn`).
-
-    This one does nothing: it tells whether the server can have children.
-    """
-
-    environment: dict[str, str]
-    cwd: str | None
-
-    def _bootstrap(self, parent_sentinel: int) -> int:
-        os.close(parent_sentinel)
-        os.setsid()
-        self._redirect()
-        if self.cwd is not None:
-            os.chdir(self.cwd)
-        adopt(self.environment)
-        if Loaded.fault:
-            sys.stderr.write(Loaded.fault)
-            return self._leave(1)
-        faulthandler.enable(2)
-        return self._leave(self._run())
-
-    def _redirect(self) -> None:
-        """Nothing to read, and the pipes of the agent to write to."""
-        nothing = os.open(os.devnull, os.O_RDONLY)
-        os.dup2(nothing, 0)
-        os.close(nothing)
-        for fd, number in zip(forkserver.get_inherited_fds() or (), (1, 2), strict=True):
-            os.dup2(fd, number)
-            os.close(fd)
-        sys.stdin = sys.__stdin__ = _text_of(0, "r")  # type: ignore[misc,assignment]
-        sys.stdout = sys.__stdout__ = _text_of(1, "w")  # type: ignore[misc,assignment]
-        sys.stderr = sys.__stderr__ = _text_of(2, "w")  # type: ignore[misc,assignment]
-
-    def _run(self) -> int:
-        """Be the trial; the exit code."""
-        return 0
-
-    def _leave(self, code: int) -> int:
-        """What the end of a Python program does and `os._exit` (which follows) does not."""
-        with contextlib.suppress(Exception):
-            threading._shutdown()  # type: ignore[attr-defined]
-            atexit._run_exitfuncs()
-        for stream in (sys.stdout, sys.stderr):
-            with contextlib.suppress(Exception):
-                stream.flush()
-        return code
-
-
-def reseed() -> None:
-    """Draw from numpy as a fresh process would, unless what was loaded has seeded it on purpose."""
-    if Loaded.reseed and "numpy" in sys.modules:
-        import numpy
-
-        numpy.random.seed()
-
-
-@dataclass
-class Calling(Birth):
-    """A trial that calls the server's function."""
-
-    context: TrialContext
-    config: dict[str, Any]
-
-    def _run(self) -> int:
-        function = Loaded.function
-        assert function is not None
-        reseed()
-        try:
-            with entered(self.context):
-                call(function, self.config, takes_config(function))
-        except SystemExit as leave:
-            code, message = exit_code_of(leave)
-            sys.stderr.write(message)
-            return code
-        except BaseException as error:
-            sys.stderr.write(traceback_of(error))
-            return 1
-        return 0
-
-
-def _text_of(fd: int, mode: Literal["r", "w"]) -> TextIO:
-    return open(fd, mode, encoding="utf-8", errors="backslashreplace", buffering=1, closefd=False)
 
 
 def serve(path: str) -> None:

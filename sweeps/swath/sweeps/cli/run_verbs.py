@@ -32,7 +32,7 @@ Executor = Annotated[
     Optional[str],  # noqa: UP045
     typer.Option(
         metavar="process|cold|inline",
-        help="A child process for each trial, forked with its libraries loaded, or cold; or inside the agent (functions).",
+        help="A child process for each trial, libraries loaded beforehand, or cold; or (functions) inside the agent.",
     ),
 ]
 
