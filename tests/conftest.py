@@ -1,14 +1,26 @@
-"""No test sees what the person who runs it is logged in to."""
+"""What every test can rely on, however the suite was started."""
 
 from __future__ import annotations
 
+import os
+import signal
 from collections.abc import Iterator
 
 import pytest
 
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    # A shell starts its background jobs so, and every process that a test starts would inherit it, deaf to Ctrl-C.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+def pytest_xdist_auto_num_workers() -> int:
+    """One more than there are cores: a fifth of the suite's time tests wait for processes and deadlines."""
+    return (os.cpu_count() or 1) + 1
+
 
 @pytest.fixture(autouse=True, scope="session")
 def no_login(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """No test sees what the person who runs it is logged in to."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("XDG_CONFIG_HOME", str(tmp_path_factory.mktemp("config")))
         yield

@@ -8,6 +8,7 @@ from swath.agents import Executor, Task
 from swath.agents.executors.command import CommandExecutor
 from swath.agents.executors.inline import InlineExecutor
 from swath.agents.executors.process import ProcessExecutor
+from swath.agents.executors.program import ProgramExecutor
 from swath.agents.testing.executors import ExecutorLaws, FunctionLaws
 
 
@@ -38,6 +39,17 @@ class TestCommand(ExecutorLaws):
     def task(self, function: str, folder: Path) -> Task:
         command = ("${env}", "${interpreter}", "-c", call(function), "${args}")
         return Task(command=command, cwd=str(folder))
+
+
+class TestProgram(ExecutorLaws):
+    """A program that is forked with its libraries loaded."""
+
+    def make(self) -> Executor:
+        return ProgramExecutor()
+
+    def task(self, function: str, folder: Path) -> Task:
+        (folder / "program.py").write_text(call(function))
+        return Task(program="program.py", cwd=str(folder))
 
 
 def call(function: str) -> str:

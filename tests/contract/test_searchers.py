@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from importlib.util import find_spec
 from typing import Any
 
 import pytest
@@ -45,6 +46,7 @@ class TestTpe(Method):
 
 
 @pytest.mark.slow
+@pytest.mark.skipif(find_spec("torch") is None, reason="method gp learns with torch, which is not installed")
 class TestGp(Method):
     method = "gp"
     options = {"startup": 10, "trials": 10}  # noqa: RUF012

@@ -19,6 +19,9 @@ from swath.sweeps.spec.model import Metric
 from swath.sweeps.testing.searchers import copied
 from swath.tracking.errors import SwathError, UsageError
 
+WITH_TORCH = pytest.mark.skipif(
+    importlib.util.find_spec("torch") is None, reason="method gp learns with torch, which is not installed"
+)
 UNIT: dict[str, Any] = {name: {"min": 0.0, "max": 1.0} for name in "xyz"}
 #: Two good things that cannot be had together, unless z is small.
 TWO: tuple[Goal, Goal] = ("minimize", "maximize")
@@ -129,7 +132,10 @@ def bowl(config: Config) -> float:
     return float((config["x"] - 0.3) ** 2 + (config["y"] - 0.6) ** 2 + (config["z"] + config["x"] - 0.9) ** 2)
 
 
-@pytest.mark.parametrize(("method", "trials", "goal"), [("cmaes", 120, 1e-3), ("nsga2", 120, 2e-2), ("gp", 16, 2e-2)])
+@pytest.mark.parametrize(
+    ("method", "trials", "goal"),
+    [("cmaes", 120, 1e-3), ("nsga2", 120, 2e-2), pytest.param("gp", 16, 5e-2, marks=WITH_TORCH)],
+)
 def test_a_method_finds_the_bottom_of_a_bowl(method: str, trials: int, goal: float) -> None:
     space = SearchSpace.from_parameters(UNIT)
     history = History()
@@ -221,6 +227,7 @@ def test_a_limit_keeps_the_search_where_it_holds(method: str) -> None:
     assert sum(0.35 < x <= 0.5 for x in late) > 8
 
 
+@WITH_TORCH
 def test_gp_takes_the_best_point_that_the_constraints_allow() -> None:
     """The bottom is at x = y = 0.8, outside; the nearest allowed points lie on the border."""
     space = SearchSpace.from_parameters({name: {"min": 0.0, "max": 1.0} for name in "xy"}, ["x + y <= 1"])
@@ -247,7 +254,7 @@ def test_methods_that_learn_say_so(method: str) -> None:
     assert made(method, SearchSpace.from_parameters({"a": {"values": [1, 2]}})).uses_history
 
 
-@pytest.mark.parametrize("method", ["tpe", "gp", "cmaes", "nsga2", "nsga3"])
+@pytest.mark.parametrize("method", ["tpe", pytest.param("gp", marks=WITH_TORCH), "cmaes", "nsga2", "nsga3"])
 def test_trials_of_other_sweeps_are_learned_from_like_own_ones(method: str) -> None:
     """They come with numbers below 1, and may lack parameters that others have."""
     kinds = {"kind": {"values": ["a", "b"]}, "x": {"min": 0.0, "max": 1.0}}

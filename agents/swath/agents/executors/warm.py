@@ -1,136 +1,78 @@
-"""What the fork server loads once, and what each child forked from it does: become one trial and call its function.
+"""What the fork server loads once, before any child is forked from it.
 
 Imported by name in the fork server (`multiprocessing.forkserver`), before it serves. Two facts about that server made
 this file what it is. Until Python 3.12 it ignores the import path it is given, so the path is set here. And a child
 started through `multiprocessing.Process` runs the agent's main script again, so children are born from a `Birth`.
 
-Whatever the user's module does when it is imported happens once, in the server. Threads it starts and GPU contexts it
-opens there do not survive the fork: such work belongs into the function.
+Whatever the module of a user's function does when it is imported happens once, in the server. Threads it starts and GPU
+contexts it opens there do not survive the fork: such work belongs into the function. Of a program only the libraries
+are loaded (`libraries.py`): the program itself and the user's own modules run anew in every child.
 """
 
 from __future__ import annotations
 
-import atexit
 import contextlib
 import gc
 import os
 import pickle
 import sys
-import threading
-from dataclasses import dataclass
-from multiprocessing import forkserver
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, TextIO
 
 import msgspec
 
-from swath.agents.environment import adopt, taken
-from swath.agents.executors.function import call, exit_code_of, takes_config, traceback_of
+from swath.agents.environment import taken
+from swath.agents.executors import calling, libraries, script, titles
+from swath.agents.executors.birth import Loaded
+from swath.agents.executors.function import traceback_of
 from swath.agents.protocol import Task
-from swath.agents.task import Function, TaskError, load_function
-from swath.tracking.context import TrialContext, entered
+from swath.agents.task import TaskError, load_function
 
+#: What children are sent, imported here so that none of them has to.
+BIRTHS = (calling.Calling, script.Script)
 #: Names the file with the server's order; see `Order`.
 VARIABLE = "SWATH_WARM_ORDER"
 
 
 class Order(msgspec.Struct, frozen=True):
-    """What the fork server is to load."""
+    """What the fork server is to load: the task's function, or the libraries of the Python file `program`."""
 
     task: Task
-    path: tuple[str, ...]
-
-
-class Loaded:
-    """What this fork server has loaded: the function, or why it could not be."""
-
-    function: Function | None = None
-    fault: str = ""
-    reseed: bool = False
+    path: tuple[str, ...] = ()
+    program: str = ""
 
 
 def load(order: Order) -> None:
     """Import what every trial needs. Never raises: the server must stand, and the children tell what is wrong."""
     sys.path[:] = list(dict.fromkeys([*order.path, *sys.path]))
-    before = _numpy_state()
+    before = None if order.program else _numpy_state()
     try:
         import swath.tracking
 
         _ = swath.tracking.init
-        Loaded.function = load_function(order.task)
+        if order.program:
+            Loaded.fault = _load_libraries(order.program)
+        else:
+            Loaded.function = load_function(order.task)
     except TaskError as error:
         Loaded.fault = str(error)
     except BaseException as error:
         Loaded.fault = traceback_of(error)
-    Loaded.reseed = _numpy_state() == before
+    Loaded.reseed = before is None or _numpy_state() == before
     gc.collect()
     gc.freeze()
+
+
+def _load_libraries(program: str) -> str:
+    # Here, and not first in a child: once the environment is another one, setproctitle finds no place to write to.
+    titles.set_title([sys.executable, f"(libraries of {program})"])
+    return libraries.load(Path(program))
 
 
 def _numpy_state() -> bytes:
     import numpy
 
     return pickle.dumps(numpy.random.get_state(legacy=False))
-
-
-@dataclass
-class Birth:
-    """Sent to a forked child, which calls `_bootstrap` on it (the contract of `multiprocessing.spawn`)."""
-
-    environment: dict[str, str]
-    cwd: str | None
-    context: TrialContext | None
-    config: dict[str, Any]
-
-    def _bootstrap(self, parent_sentinel: int) -> int:
-        os.close(parent_sentinel)
-        os.setsid()
-        self._redirect()
-        if self.cwd is not None:
-            os.chdir(self.cwd)
-        adopt(self.environment)
-        if Loaded.fault or Loaded.function is None:
-            sys.stderr.write(Loaded.fault)
-            return self._leave(1)
-        return self._leave(0 if self.context is None else self._run(Loaded.function, self.context))
-
-    def _redirect(self) -> None:
-        for fd, number in zip(forkserver.get_inherited_fds() or (), (1, 2), strict=True):
-            os.dup2(fd, number)
-            os.close(fd)
-        sys.stdout = _text_to(1)
-        sys.stderr = _text_to(2)
-
-    def _run(self, function: Function, context: TrialContext) -> int:
-        if Loaded.reseed:
-            import numpy
-
-            numpy.random.seed()
-        try:
-            with entered(context):
-                call(function, self.config, takes_config(function))
-        except SystemExit as leave:
-            code, message = exit_code_of(leave)
-            sys.stderr.write(message)
-            return code
-        except BaseException as error:
-            sys.stderr.write(traceback_of(error))
-            return 1
-        return 0
-
-    def _leave(self, code: int) -> int:
-        """What the end of a Python program does and `os._exit` (which follows) does not."""
-        with contextlib.suppress(Exception):
-            threading._shutdown()  # type: ignore[attr-defined]
-            atexit._run_exitfuncs()
-        for stream in (sys.stdout, sys.stderr):
-            with contextlib.suppress(Exception):
-                stream.flush()
-        return code
-
-
-def _text_to(fd: int) -> TextIO:
-    return open(fd, "w", encoding="utf-8", errors="backslashreplace", buffering=1, closefd=False)
 
 
 def serve(path: str) -> None:
@@ -142,7 +84,24 @@ def serve(path: str) -> None:
     with contextlib.suppress(PermissionError):
         os.setsid()
     os.dup2(2, 1)
-    load(msgspec.msgpack.decode(Path(path).read_bytes(), type=Order))
+    order = msgspec.msgpack.decode(Path(path).read_bytes(), type=Order)
+    with _quiet() if order.program else contextlib.nullcontext():
+        load(order)
+
+
+@contextlib.contextmanager
+def _quiet() -> Iterator[None]:
+    """Without the output of libraries: every trial of a program has what its own imports print, if it is not once."""
+    kept, nowhere = os.dup(2), os.open(os.devnull, os.O_WRONLY)
+    for number in (1, 2):
+        os.dup2(nowhere, number)
+    try:
+        yield
+    finally:
+        os.dup2(kept, 1)
+        os.dup2(kept, 2)
+        os.close(kept)
+        os.close(nowhere)
 
 
 _path = taken(VARIABLE)

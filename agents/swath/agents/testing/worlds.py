@@ -40,10 +40,12 @@ def agent_of(source: MemorySource, executor: Executor, folder: Path, **changes: 
     return Agent(source, executor, INFO, run_root=folder / "runs", **changes)
 
 
-def run_program(folder: Path, text: str, **changes: Any) -> tuple[MemorySource, AgentReport]:
+def run_program(
+    folder: Path, text: str, executor: Executor | None = None, **changes: Any
+) -> tuple[MemorySource, AgentReport]:
     """Run a sweep of one trial of this program to its end."""
     source = source_of(program(folder, text), **changes)
-    report = agent_of(source, CommandExecutor(), folder).run()
+    report = agent_of(source, executor or CommandExecutor(), folder).run()
     return source, report
 
 

@@ -31,8 +31,8 @@ Agents = Annotated[
 Executor = Annotated[
     Optional[str],  # noqa: UP045
     typer.Option(
-        metavar="process|inline",
-        help="For `function:` sweeps: a child process for each trial, or inside the agent.",
+        metavar="process|cold|inline",
+        help="A child process for each trial, libraries loaded beforehand, or cold; or (functions) inside the agent.",
     ),
 ]
 

@@ -1,0 +1,102 @@
+"""Runs a Python program in a child that is forked with its libraries loaded; where that cannot be, starts it cold."""
+
+from __future__ import annotations
+
+import logging
+import os
+import sys
+from pathlib import Path
+
+from swath.agents.environment import child_environment
+from swath.agents.executors import warm
+from swath.agents.executors.base import Execution
+from swath.agents.executors.command import CommandExecutor
+from swath.agents.executors.output import echo_with
+from swath.agents.executors.script import Script
+from swath.agents.executors.server import WarmServer
+from swath.agents.executors.supervised import supervise
+from swath.agents.executors.unstarted import NotStarted
+from swath.agents.macros import program_path
+from swath.agents.protocol import Assignment, Job, Task
+from swath.agents.task import command_of
+from swath.tracking.clock import SYSTEM_CLOCK, Clock
+from swath.tracking.context import TrialContext
+from swath.tracking.errors import SwathError
+
+logger = logging.getLogger("swath.agents")
+
+
+class ProgramExecutor(CommandExecutor):
+    """The `Executor` for programs: as `CommandExecutor`, but Python programs start in milliseconds, not seconds.
+
+    The libraries that a program imports are loaded once, in a fork server. Whatever else it does is done anew in every
+    trial, in a process of its own that ends with it. What cannot be forked (another interpreter, libraries that start
+    threads or open the GPU when they are imported) starts cold, and the agent's log says why.
+    """
+
+    def __init__(self, clock: Clock = SYSTEM_CLOCK, echo: bool = False) -> None:
+        super().__init__(clock, echo)
+        self._server: WarmServer | None = None
+        self._cold = ""
+
+    def prepare(self, job: Job) -> None:
+        super().prepare(job)
+        self.close_server()
+        self._cold = not_python(job.task) or self._load(job.task)
+        if self._cold:
+            logger.info("trials start cold: %s", self._cold)
+
+    def _load(self, task: Task) -> str:
+        program = program_path(task.program or "", task.cwd).absolute()
+        self._server = WarmServer(warm.Order(task, program=str(program)), self._clock)
+        try:
+            fault = self._server.fault()
+        except (OSError, EOFError) as error:
+            fault = f"the process that loads its libraries died ({error})"
+        if fault:
+            self.close_server()
+        return fault
+
+    def start(self, assignment: Assignment, job: Job, run_dir: Path, context: TrialContext) -> Execution:
+        if self._server is None:
+            return super().start(assignment, job, run_dir, context)
+        attempt = assignment.lease.attempt
+        try:
+            environment = child_environment(context)
+            words = self._words(assignment, job, run_dir, environment)
+            script = Script(environment, job.task.cwd, tuple(words[words.index(sys.executable) + 1 :]))
+        except (OSError, SwathError) as error:
+            return NotStarted(f"could not start {job.task.describe()}: {error}", run_dir, attempt, self._clock)
+        try:
+            child, streams = self._server.fork(script)
+        except (OSError, EOFError) as error:
+            logger.warning("trials start cold from now on: the process that they are forked from died (%s)", error)
+            self.close_server()
+            return super().start(assignment, job, run_dir, context)
+        echo = echo_with(f"[{assignment.name}] ") if self._echo else None
+        return supervise(child, streams, run_dir, attempt, job.grace_s, self._clock, self._woken(), echo)
+
+    def interrupt(self) -> None:
+        if self._server is not None:
+            self._server.give_up()
+
+    def close_server(self) -> None:
+        if self._server is not None:
+            self._server.close()
+            self._server = None
+
+    def close(self) -> None:
+        self.close_server()
+        super().close()
+
+
+def not_python(task: Task) -> str:
+    """Why a task's command is not `python program.py ...` with the Python of this agent; "" when it is."""
+    words = [word for word in command_of(task) if word not in ("${env}", "/usr/bin/env")]
+    if words[:1] not in (["${interpreter}"], [sys.executable]):
+        return "its command does not begin with this agent's Python"
+    if words[1:2] not in (["${program}"], [task.program]) or not (task.program or "").endswith(".py"):
+        return "its command does not run a Python file first of all"
+    if not hasattr(os, "fork") or sys.platform == "darwin":
+        return "processes cannot be forked safely on this system"
+    return ""
