@@ -73,10 +73,6 @@ class Repeating:
                 self.note(trial)
         self._version = sweep.version
 
-    def forget_all(self) -> None:
-        """A step was not stored: everything is read again."""
-        self._version, self._setups, self._changed = None, {}, set()
-
     def note(self, trial: TrialRow) -> None:
         """A trial's row is stored like that."""
         setup = self._setups.get(trial.setup)

@@ -22,7 +22,7 @@ from swath.tracking.runlog.records import Row
 
 
 class Standings:
-    """A cache of the store that the controller's steps keep up to date. `forget_all` when a step was not stored."""
+    """A cache of the store that the controller's steps keep up to date; one that saw a failed step is of no use."""
 
     def __init__(self, metrics: Sequence[Metric]) -> None:
         self._metrics = tuple(metrics)
@@ -41,12 +41,6 @@ class Standings:
             for trial in ledger.changed_since(connection, sweep.id, self._version):
                 self._read(connection, trial)
         self._version = sweep.version
-
-    def forget_all(self) -> None:
-        """What was put in by a step that failed is not so: everything is read again."""
-        self._version = None
-        self._curves = {}
-        self.book = self._empty()
 
     def _read_all(self, connection: sa.Connection, sweep: SweepRow) -> None:
         for number, band, mark in ledger.marks(connection, sweep.id):

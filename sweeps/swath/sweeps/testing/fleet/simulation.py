@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import atexit
-import gc
 import shutil
 import tempfile
-from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Iterable
 from functools import cache
 from pathlib import Path
 
@@ -19,7 +17,6 @@ from swath.sweeps.testing.fleet.scenario import Scenario, scenario
 from swath.sweeps.testing.fleet.world import MakeController, Stage, World
 
 _MEMORY = Path("/dev/shm")
-_SEEDS_A_COLLECTION = 300
 
 
 class Verdict(msgspec.Struct, frozen=True):
@@ -38,8 +35,7 @@ def simulate(seed: int, *, make: MakeController = Controller, tracing: bool = Fa
     """Run one seed. `make` is the controller under test."""
     stage = _stage()
     stage.clear()
-    with _collected_seldom(stage):
-        return _simulated(scenario(seed), stage, make, tracing)
+    return _simulated(scenario(seed), stage, make, tracing)
 
 
 def _simulated(facts: Scenario, stage: Stage, make: MakeController, tracing: bool) -> Verdict:
@@ -58,23 +54,6 @@ def broken_among(seeds: Iterable[int], *, make: MakeController = Controller) -> 
     """The first of `seeds` in which a law is broken."""
     verdicts = (simulate(seed, make=make) for seed in seeds)
     return next((verdict for verdict in verdicts if verdict.broken), None)
-
-
-@contextmanager
-def _collected_seldom(stage: Stage) -> Iterator[None]:
-    """Agents freeze and unfreeze the heap, each as if it were alone; with several of them here collections, which
-    then pass over all that was ever imported, took most of the time.
-    """
-    enabled = gc.isenabled()
-    gc.disable()
-    try:
-        yield
-    finally:
-        stage.seeds += 1
-        if stage.seeds % _SEEDS_A_COLLECTION == 0:
-            gc.collect()
-        if enabled:
-            gc.enable()
 
 
 @cache

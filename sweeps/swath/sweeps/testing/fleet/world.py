@@ -42,7 +42,6 @@ class Stage:
         self.folder = folder
         self.database = SimDatabase()
         self.pool = Pool()
-        self.seeds = 0
 
     def clear(self) -> None:
         """As new."""
