@@ -146,7 +146,7 @@ def test_without_a_server_finish_returns_and_a_process_of_its_own_delivers_when_
 ) -> None:
     server.start()
     server.kill()
-    training = "for n in range(100):\n    run.log({'n': n})\nfinish(0.5)"
+    training = "for n in range(100):\n    run.log({'n': n})\nfinish(2.5)"
     out, err = machine.train(training, server.url)
     assert out == "finished False True\n"
     assert err.count("is not delivered") == 1

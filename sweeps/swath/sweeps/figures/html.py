@@ -14,13 +14,16 @@ from swath.tracking.media.plotly import Plotly
 
 #: The height of a row of panels, and what stands above and below, in pixels.
 _ROW, _FRAME = 340, 110
+#: The least width of a column of panels.
+_COLUMN = 340
 _GREY = "#E5E5E5"
 _CONFIG = {"displaylogo": False, "responsive": True}
 
 _PAGE = """<!doctype html>
-<html lang="en"><head><meta charset="utf-8"><title>{title}</title>
+<html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width"><title>{title}</title>
 <style>body{{font-family:system-ui,sans-serif;max-width:1240px;margin:2em auto;padding:0 1em;color:#222}}
-h1{{font-size:1.3em}} h2{{font-size:1.05em;margin:2em 0 0}} p{{color:#555;margin:.3em 0}}</style></head>
+h1{{font-size:1.3em}} h2{{font-size:1.05em;margin:2em 0 0}} p{{color:#555;margin:.3em 0}}
+.wide{{overflow-x:auto;overflow-y:hidden}}</style></head>
 <body><h1>{title}</h1>{subtitle}
 {body}
 </body></html>
@@ -34,9 +37,17 @@ def page(figures: Sequence[Figure], title: str, subtitle: str = "") -> str:
         drawn = Plotly(plotly_dict(figure)).figure
         picture = drawn.to_html(full_html=False, include_plotlyjs=not place, config=_CONFIG)
         note = f"<p>{escape(figure.note)}</p>" if figure.note else ""
-        parts.append(f'<h2 id="{figure.kind}">{escape(figure.title)}</h2>{note}\n{picture}')
+        wide = f'<div class="wide"><div style="min-width:{_least_width(figure)}px">{picture}</div></div>'
+        parts.append(f'<h2 id="{figure.kind}">{escape(figure.title)}</h2>{note}\n{wide}')
     below = f"<p>{escape(subtitle)}</p>" if subtitle else ""
     return _PAGE.format(title=escape(title), subtitle=below, body="\n".join(parts))
+
+
+def _least_width(figure: Figure) -> int:
+    """Pixels below which a figure cannot be read: on a phone it is scrolled sideways then."""
+    if figure.threads is not None:
+        return 110 * len(figure.threads.columns)
+    return _COLUMN * grid_of(len(figure.panels))[1]
 
 
 def plotly_dict(figure: Figure) -> dict[str, Any]:

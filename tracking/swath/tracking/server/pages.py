@@ -1,20 +1,16 @@
-"""Long answers a page at a time: what is behind the first page waits in a file of the disk, not in memory."""
+"""Long answers a page at a time: each page is made when it is asked for, and only the last one is kept."""
 
 from __future__ import annotations
 
-import os
 import secrets
-import tempfile
 import threading
-import weakref
 from collections import OrderedDict
 from collections.abc import Iterable, Iterator
-from itertools import chain
 
 import msgspec
 
 from swath.tracking.api import wire
-from swath.tracking.errors import OutOfStep, StoreFull
+from swath.tracking.errors import OutOfStep
 from swath.tracking.runlog.encoding import pack
 from swath.tracking.runlog.records import AnyRecord
 
@@ -26,78 +22,74 @@ WAITING = 16
 
 
 class Pages:
-    """Cuts answers into pages. Any number of threads; a page may be asked for again until the last one was given."""
+    """Cuts answers into pages. Any number of threads; a page may be asked for again until the one behind it was."""
 
     def __init__(self, waiting: int = WAITING) -> None:
         self._most = waiting
-        self._waiting: OrderedDict[str, _Spool] = OrderedDict()
+        self._waiting: OrderedDict[str, _Answer] = OrderedDict()
         self._lock = threading.Lock()
 
     def first(self, records: Iterable[AnyRecord], size: int) -> bytes:
-        """The first page of an answer, encoded, of at most `size` records; all of `records` are taken."""
-        pages = _pages(records, max(1, min(size, PAGE_RECORDS)))
-        page = next(pages, [])
-        following = next(pages, None)
-        if following is None:
-            return _encoded(page, "")
-        name = secrets.token_hex(8)
-        spool = _Spool(name, chain([following], pages))
-        with self._lock:
-            self._waiting[name] = spool
-            while len(self._waiting) > self._most:
-                self._waiting.popitem(last=False)
-        return _encoded(page, _named(name, 0))
+        """The first page of an answer, encoded, of at most `size` records; the rest of `records` is taken later."""
+        answer = _Answer(secrets.token_hex(8), _pages(records, max(1, min(size, PAGE_RECORDS))))
+        page = answer.page(0)
+        if not answer.over:
+            with self._lock:
+                self._waiting[answer.name] = answer
+                while len(self._waiting) > self._most:
+                    self._waiting.popitem(last=False)
+        return page
 
     def more(self, page: str) -> bytes:
         """The page that another one named. Raises `OutOfStep` when it is not kept any more, or never was."""
         name, _, number = page.partition(".")
         with self._lock:
-            spool = self._waiting.get(name)
-            if spool is None or not number.isdecimal() or int(number) >= len(spool):
-                raise OutOfStep(f"the page {page!r} is not kept any more", "ask for the answer from its start")
-            if int(number) == len(spool) - 1:
-                del self._waiting[name]
-            else:
+            answer = self._waiting.get(name)
+            if answer is not None:
                 self._waiting.move_to_end(name)
-        return spool.page(int(number))
+        if answer is None or not number.isdecimal():
+            raise _gone(page)
+        found = answer.page(int(number))
+        if answer.over:
+            with self._lock:
+                self._waiting.pop(name, None)
+        return found
 
 
-class _Spool:
-    """Pages in a file without a name, which is gone when this is."""
+class _Answer:
+    """One answer, as far as it was taken; one thread at a time takes more of it."""
 
-    def __init__(self, name: str, pages: Iterable[list[bytes]]) -> None:
-        self._ends = [0]
-        try:
-            self._fd, path = tempfile.mkstemp(prefix="swath-pages-")
-            weakref.finalize(self, os.close, self._fd)
-            os.unlink(path)
-            self._write(name, pages)
-        except OSError as error:
-            raise StoreFull(
-                f"the pages of a long answer cannot be kept in {tempfile.gettempdir()}: {error.strerror}",
-                "make room on the server, or set its TMPDIR to a folder that has some",
-            ) from error
-
-    def _write(self, name: str, pages: Iterable[list[bytes]]) -> None:
-        with open(self._fd, "wb", closefd=False) as file:
-            coming = iter(pages)
-            page = next(coming, None)
-            while page is not None:
-                following = next(coming, None)
-                file.write(_encoded(page, _named(name, len(self) + 1) if following is not None else ""))
-                self._ends.append(file.tell())
-                page = following
-
-    def __len__(self) -> int:
-        return len(self._ends) - 1
+    def __init__(self, name: str, pages: Iterator[list[bytes]]) -> None:
+        self.name = name
+        self.over = False
+        self._pages = pages
+        self._following = next(pages, None)
+        self._number = -1
+        self._last = b""
+        self._lock = threading.Lock()
 
     def page(self, number: int) -> bytes:
-        start, end = self._ends[number : number + 2]
-        return os.pread(self._fd, end - start, start)
+        with self._lock:
+            if number == self._number + 1 and not self.over:
+                self._take()
+            if number != self._number:
+                raise _gone(f"{self.name}.{number}")
+            return self._last
+
+    def _take(self) -> None:
+        page = self._following or []
+        try:
+            self._following = next(self._pages, None)
+        except BaseException:  # its log was removed: nobody may take what came so far for the whole
+            self._number, self.over = -1, True
+            raise
+        self._number += 1
+        self.over = self._following is None
+        self._last = _encoded(page, "" if self.over else f"{self.name}.{self._number + 1}")
 
 
-def _named(name: str, number: int) -> str:
-    return f"{name}.{number}"
+def _gone(page: str) -> OutOfStep:
+    return OutOfStep(f"the page {page!r} is not kept any more", "ask for the answer from its start")
 
 
 def _pages(records: Iterable[AnyRecord], size: int) -> Iterator[list[bytes]]:
