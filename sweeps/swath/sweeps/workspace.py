@@ -189,6 +189,10 @@ class Workspace:
         row = self._sweep(sweep_id)
         return parse_spec(json.loads(row.spec), row.origin or "the stored spec")
 
+    def folder(self, sweep_id: str) -> str:
+        """The folder that a sweep's trials run in."""
+        return self._sweep(sweep_id).cwd
+
     def sweeps(self) -> list[SweepView]:
         """Every sweep, oldest first."""
         with self._database.read() as connection:
