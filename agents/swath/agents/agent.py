@@ -56,7 +56,7 @@ class AgentReport:
     """What an agent did: its trials by ending (`lost`: another attempt has them), and why it stopped.
 
     `broken` is true when it stopped because the program is broken; `reason` then holds the program's last lines.
-    `aborted` is true when it was told to end at once.
+    `aborted` is true when it was told to end at once, and not by whoever hands out the trials.
     """
 
     reason: str
@@ -86,13 +86,14 @@ class Agent:
         self._executor = executor
         self._clock = clock
         self._run_root = run_root
-        self._pulse = Pulse(source, clock)
+        self._pulse = Pulse(source, clock, self._dismiss)
         self._flapping = Flapping(clock)
         self._trials: Counter[str] = Counter()
         self._requests = 0
         self._execution: Execution | None = None
         self._leaving: str | None = None
         self._aborting = False
+        self._dismissed = False
         self._broken: str | None = None
         self._watched: int | None = None
         self._home: Path | None = None
@@ -116,7 +117,7 @@ class Agent:
             raise
         finally:
             self._say_goodbye(reason)
-        aborted = self._aborting and reason == self._leaving
+        aborted = self._aborting and not self._dismissed and reason == self._leaving
         return AgentReport(reason, dict(self._trials), self._broken is not None, aborted)
 
     def drain(self, reason: str = "the agent was asked to leave") -> None:
@@ -146,6 +147,11 @@ class Agent:
     def watch_parent(self, fd: int) -> None:
         """When the other end of the pipe `fd` closes, the launcher has died: kill the trial, give it back, leave."""
         self._watched = fd
+
+    def _dismiss(self, reason: str) -> None:
+        """The source asks the agent to give its trial back and to leave: nobody is wanted in its place."""
+        self._dismissed = self._dismissed or not self._aborting
+        self.abort(reason)
 
     def _orphaned(self) -> None:
         self.kill("the launcher of this agent has died")

@@ -113,9 +113,12 @@ class Chunk(msgspec.Struct, frozen=True):
 
 
 class Verdict(msgspec.Struct, frozen=True):
-    """What is to become of a running trial. `kill`: end it now, without waiting for it to log."""
+    """What is to become of a running trial. `kill`: end it now, without waiting for it to log.
 
-    action: Literal["continue", "stop", "kill"] = "continue"
+    `leave`: nothing is wrong with the trial, but the agent is asked to give it back and to leave.
+    """
+
+    action: Literal["continue", "stop", "kill", "leave"] = "continue"
     reason: str = ""
 
 

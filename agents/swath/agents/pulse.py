@@ -48,8 +48,9 @@ class Pulse:
     `fault` for the agent's main thread to raise: the pulse never stops in silence.
     """
 
-    def __init__(self, source: TrialSource, clock: Clock) -> None:
+    def __init__(self, source: TrialSource, clock: Clock, on_leave: Callable[[str], None]) -> None:
         self._source = source
+        self._on_leave = on_leave
         self._clock = clock
         self._lock = threading.RLock()
         self._closed = threading.Event()
@@ -153,5 +154,7 @@ class Pulse:
     def _carry_out(self, execution: Execution, verdict: Verdict) -> None:
         if verdict.action == "stop":
             execution.stop(verdict.reason)
+        elif verdict.action == "leave":
+            self._on_leave(verdict.reason)
         else:
             execution.terminate(verdict.reason)

@@ -28,6 +28,7 @@ def run(
     address: str | None = None,
     cpu: float | None = None,
     gpu: float | None = None,
+    ray: Mapping[str, Any] | None = None,
     root: str | Path | None = None,
     quiet: bool = False,
 ) -> Result:
@@ -36,11 +37,14 @@ def run(
     `spec`: a YAML file, YAML text, a dict, or a `SweepSpec`. `function`: what a trial calls, as `function(config)` or
     `function()`; without it, what the spec names. `agents` trials run at the same time. `on`: "local" or "ray";
     the default is ray when there is an `address` (or RAY_ADDRESS). `executor`: "process" (a child for each trial) or
-    "inline" (with one local agent: called in this very process). `root`: the `.swath` folder.
+    "inline" (with one local agent: called in this very process). `ray`: where agents on Ray go and what they find
+    there, a dict with any of `strategy` ("spread" or "pack"), `labels` (of nodes), `working_dir` (a folder that is sent
+    along), `pip` (packages), `env` (variables). `root`: the `.swath` folder.
 
     Raises `SpecError` for a wrong spec and `SwathError` when the program is broken. Ctrl-C lets running trials
     finish, a second one stops them; the result tells how far it came, and `sweep run --resume ID` goes on with it.
     """
+    from swath.agents.launchers.ray_options import RayOptions
     from swath.sweeps.cli.running import observer_for
     from swath.sweeps.crew import crew_for
     from swath.sweeps.running import run_sweep
@@ -49,7 +53,7 @@ def run(
         sweep_id = _create(workspace, _parsed(spec), _origin(spec), function)
         crew = crew_for(
             workspace, sweep_id, agents=agents, on=on, executor=executor, address=address, cpu=cpu, gpu=gpu,
-            function=function,
+            ray=RayOptions.of(ray), function=function,
         )  # fmt: skip
         observer = observer_for(workspace, sweep_id, quiet=quiet, plain=crew.in_this_process)
         ran = run_sweep(workspace, sweep_id, crew.fleet, observer)

@@ -25,7 +25,7 @@ from swath.agents.protocol import (
     Verdict,
     Wait,
 )
-from swath.sweeps import budgets, endings, intake, ledger, losses, targets
+from swath.sweeps import budgets, dismissing, endings, intake, ledger, losses, targets
 from swath.sweeps.ledger import AgentRow, TrialRow
 from swath.sweeps.plan import Plan
 from swath.sweeps.states import ENDED, SweepState, TrialState, check_trial_move
@@ -98,9 +98,11 @@ class Controller:
             self._store(lease, chunks)
             trial = intake.take(step, before, chunks).trial
             step.save(replace(trial, expires=step.now + self._lease_s))
-            ledger.see_agent(step.connection, lease.agent_id, step.now)
+            wish = ledger.see_agent(step.connection, lease.agent_id, step.now)
             if trial.reports > before.reports:
                 step.event("trial.reported", trial.run_id, reports=trial.reports, latest=trial.latest)
+            if wish == dismissing.STOP and trial.verdict == "continue":
+                return Verdict("leave", dismissing.REASONS[wish])
             return msgspec.convert({"action": _asked_of(trial), "reason": trial.verdict_reason}, Verdict)
 
     def finish(
@@ -162,6 +164,8 @@ class Controller:
         for trial in running:
             if trial.agent_id == agent_id and trial.request == request:
                 return _assignment(trial)
+        if wish := ledger.wish_of(step.connection, agent_id):
+            return Over(dismissing.REASONS[wish])
         if running:
             losses.reap_expired(step, self._lease_s)
             found = ledger.candidates(step.connection, self.sweep_id, agent_id, request, step.now)

@@ -14,6 +14,7 @@ from swath.agents.environment import inherited
 from swath.agents.executors.choice import check_executor
 from swath.agents.launchers.base import Launcher
 from swath.agents.launchers.local import LocalLauncher
+from swath.agents.launchers.ray_options import RayOptions
 from swath.sweeps.fleets import Fleet, InlineFleet, LauncherFleet, make_agent
 from swath.sweeps.plan import folder_of
 from swath.sweeps.spec import Resources as SpecResources
@@ -48,6 +49,7 @@ def crew_for(
     address: str | None = None,
     cpu: float | None = None,
     gpu: float | None = None,
+    ray: RayOptions | None = None,
     function: Callable[..., Any] | None = None,
 ) -> Crew:
     """The crew that the options ask for; what is left open the spec says.
@@ -60,11 +62,13 @@ def crew_for(
     place = on or ("ray" if address else "local")
     if place not in PLACES:
         raise UsageError(f"agents cannot run on {place!r}", "use --on local or --on ray")
+    if ray not in (None, RayOptions()) and place != "ray":
+        raise UsageError("where agents go and what they find there is said of agents on Ray alone", "add --on ray")
     if executor == "inline" and function is not None and place == "local" and count == 1:
         agent = make_agent(workspace.source(sweep_id), function=function)
         return Crew(InlineFleet(agent), 1, "in this process", in_this_process=True)
     if place == "ray":
-        wanted = _Wanted(count, executor, address, cpu, gpu)
+        wanted = _Wanted(count, executor, address, cpu, gpu, ray or RayOptions())
         return Crew(_ray_fleet(workspace, sweep_id, spec.resources, wanted), count, _ray_place(address))
     fleet = LauncherFleet(_local_launcher(workspace, sweep_id, count, executor))
     return Crew(fleet, count, "local processes")
@@ -79,6 +83,7 @@ class _Wanted:
     address: str | None
     cpu: float | None
     gpu: float | None
+    ray: RayOptions
 
 
 def _local_launcher(workspace: Workspace, sweep_id: str, agents: int, executor: str | None) -> Launcher:
@@ -103,14 +108,22 @@ def _ray_fleet(workspace: Workspace, sweep_id: str, asked: SpecResources, wanted
     app = create_app(token, workspace.routes(), alerts=workspace.alerts())
     server = ServerThread(app, "127.0.0.1" if wanted.address is None else "0.0.0.0")
     server.start()
-    settings = ActorSettings(server.url_at(host), token, sweep_id, wanted.executor, os.getcwd())
+    settings = ActorSettings(
+        server.url_at(host), token, sweep_id, wanted.executor, os.getcwd(), _carried(workspace, sweep_id, wanted.ray)
+    )
     resources = Resources(
         asked.cpu if wanted.cpu is None else wanted.cpu, asked.gpu if wanted.gpu is None else wanted.gpu, asked.memory
     )
     launcher = RayLauncher(
-        settings, wanted.agents, resources=resources, address=wanted.address, progress=_progress(workspace, sweep_id)
-    )
+        settings, wanted.agents, resources=resources, address=wanted.address, placed=wanted.ray,
+        progress=_progress(workspace, sweep_id),
+    )  # fmt: skip
     return LauncherFleet(launcher, server)
+
+
+def _carried(workspace: Workspace, sweep_id: str, ray: RayOptions) -> str | None:
+    """The folder of this machine that the agents find where they begin; an archive stands for the sweep's own one."""
+    return ray.folder or (workspace.folder(sweep_id) if ray.working_dir else None)
 
 
 def _ray_place(address: str | None) -> str:

@@ -83,7 +83,7 @@ class TrialRow(msgspec.Struct, frozen=True):
 
 
 class AgentRow(msgspec.Struct, frozen=True):
-    """An agent as stored; `seen` is its last sign of life."""
+    """An agent as stored; `seen` is its last sign of life, `wish` what it was asked: "", "drain" or "stop"."""
 
     id: str
     sweep_id: str
@@ -94,6 +94,7 @@ class AgentRow(msgspec.Struct, frozen=True):
     kind: str
     state: str
     seen: float
+    wish: str = ""
 
 
 _SWEEP_COLUMNS = [column.name for column in sweeps.columns]
@@ -157,8 +158,13 @@ _any_agent = Statement(
     )
     .limit(sa.literal_column("1"))
 )
-_see_agent = update_by(agents, "id", "seen", "state")
-_set_agent_state = update_by(agents, "id", "state")
+_the_agent = agents.c.id == _P("id_")
+_see_agent = Statement(
+    sa.update(agents).where(_the_agent).values(seen=_P("seen"), state=_P("state")).returning(agents.c.wish)
+)
+_select_wish = Statement(sa.select(agents.c.wish).where(_the_agent))
+_set_wish = update_by(agents, "id", "wish")
+_set_gone = update_by(agents, "id", "state", "seen")
 _insert_agent = insert_into(agents)
 _select_agent = Statement(sa.select(agents).where(agents.c.id == _P("agent_id")))
 _select_agents = Statement(
@@ -369,14 +375,42 @@ def has_agents(connection: sa.Connection, sweep_id: str, since: float) -> bool:
     return _any_agent(connection, sweep_id=sweep_id, since=since).fetchone() is not None
 
 
-def see_agent(connection: sa.Connection, agent_id: str, now: float) -> None:
-    """Note a sign of life."""
-    _see_agent(connection, id_=agent_id, seen=now, state="active")
+def see_agent(connection: sa.Connection, agent_id: str, now: float) -> str:
+    """Note a sign of life; what the agent was asked meanwhile ("": nothing)."""
+    rows = _see_agent(connection, id_=agent_id, seen=now, state="active").fetchall()
+    return str(rows[0][0]) if rows else ""
 
 
-def set_agent_state(connection: sa.Connection, agent_id: str, state: str) -> None:
-    """An agent left, or was found dead."""
-    _set_agent_state(connection, id_=agent_id, state=state)
+def wish_of(connection: sa.Connection, agent_id: str) -> str:
+    """What an agent was asked ("": nothing)."""
+    row = _select_wish(connection, id_=agent_id).fetchone()
+    return str(row[0]) if row else ""
+
+
+def set_wish(connection: sa.Connection, agent_id: str, wish: str) -> None:
+    """Ask an agent for something; it learns of it with the answer to what it says next."""
+    _set_wish(connection, id_=agent_id, wish=wish)
+
+
+def set_agent_gone(connection: sa.Connection, agent_id: str, state: str, seen: float) -> None:
+    """An agent left, or was found dead, with its last sign of life at `seen`."""
+    _set_gone(connection, id_=agent_id, state=state, seen=seen)
+
+
+def work_of_agents(connection: sa.Connection, sweep_id: str, now: float) -> dict[str, tuple[int, float]]:
+    """By agent id how many trials it ended and the seconds that its trials took, up to `now`.
+
+    A trial counts for the agent that had it last; of one that waits to go on only what a single attempt took is known.
+    """
+    spent = sa.case(
+        (trials.c.state == _RUNNING, now - trials.c.started),
+        (trials.c.ended.is_not(None), trials.c.ended - trials.c.started),
+        (trials.c.attempt == 1, trials.c.busy),
+        else_=0.0,
+    )
+    query = sa.select(trials.c.agent_id, sa.func.count(trials.c.ended), sa.func.sum(spent))
+    rows = connection.execute(query.where(trials.c.sweep_id == sweep_id).group_by(trials.c.agent_id))
+    return {row[0]: (int(row[1]), float(row[2] or 0.0)) for row in rows}
 
 
 def _sweep_columns(row: SweepRow, names: Sequence[str]) -> dict[str, Any]:

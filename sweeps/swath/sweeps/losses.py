@@ -41,7 +41,7 @@ def _unregister(step: Step, agent: AgentRow, state: str, reason: str) -> int:
     running = ledger.trials_in(step.connection, step.sweep.id, TrialState.RUNNING)
     held = [trial for trial in running if trial.agent_id == agent.id]
     if agent.state == "active":
-        ledger.set_agent_state(step.connection, agent.id, state)
+        ledger.set_agent_gone(step.connection, agent.id, state, step.now if state == "left" else agent.seen)
         step.event("agent.left", agent.id, name=agent.name, reason=reason, state=state)
     verb = "left" if state == "left" else "died"
     for trial in held:

@@ -119,6 +119,8 @@ agents = sa.Table(
     sa.Column("kind", sa.String, nullable=False),
     sa.Column("state", sa.String, nullable=False),
     sa.Column("seen", sa.Float, nullable=False),
+    # What it was asked from elsewhere: "drain" to leave after its trial, "stop" to give it back; "": nothing.
+    sa.Column("wish", sa.String, nullable=False),
     sa.Index("agents_by_sweep", "sweep_id", "state"),
 )
 
@@ -133,9 +135,18 @@ def _first(connection: sa.Connection) -> None:
 def _second(connection: sa.Connection) -> None:
     """Early stopping in several metrics, and what was decided at each rung."""
     for table, column, empty in ((trials, "told", ""), (rungs, "others", "[]"), (rungs, "decided", "")):
-        if column not in {known["name"] for known in sa.inspect(connection).get_columns(table.name)}:
-            adding = f"ALTER TABLE {table.name} ADD COLUMN {column} TEXT NOT NULL DEFAULT '{empty}'"
-            connection.exec_driver_sql(adding)
+        _add_text(connection, table, column, empty)
 
 
-MIGRATIONS = (_first, _second)
+def _third(connection: sa.Connection) -> None:
+    """Agents that are asked to leave from elsewhere."""
+    _add_text(connection, agents, "wish", "")
+
+
+def _add_text(connection: sa.Connection, table: sa.Table, column: str, empty: str) -> None:
+    if column not in {known["name"] for known in sa.inspect(connection).get_columns(table.name)}:
+        adding = f"ALTER TABLE {table.name} ADD COLUMN {column} TEXT NOT NULL DEFAULT '{empty}'"
+        connection.exec_driver_sql(adding)
+
+
+MIGRATIONS = (_first, _second, _third)

@@ -60,7 +60,13 @@ class MarkView(msgspec.Struct, frozen=True):
 
 
 class AgentView(msgspec.Struct, frozen=True):
-    """One agent that works or worked for a sweep. `run_id` is what it runs now."""
+    """One agent that works or worked for a sweep.
+
+    `state` is active, left or dead; `standing` says more of it: working, idle, draining or stopping (it was asked to
+    leave), silent (no sign of life for longer than a lease lasts), left, dead. `seen` is its last sign of life.
+    `run_id` and `trial` are what it runs now, `since` when that began. `done` counts the trials that ended with it,
+    `busy` are the seconds that its trials took, and `utilisation` their share of its life; None before there is any.
+    """
 
     id: str
     name: str
@@ -70,6 +76,13 @@ class AgentView(msgspec.Struct, frozen=True):
     state: str
     seen: float
     run_id: str | None
+    started: float = 0.0
+    standing: str = ""
+    trial: int | None = None
+    since: float | None = None
+    done: int = 0
+    busy: float = 0.0
+    utilisation: float | None = None
 
 
 class Best(msgspec.Struct, frozen=True):

@@ -18,8 +18,9 @@ import sqlalchemy as sa
 
 from swath.agents.protocol import TrialSource
 from swath.agents.task import check_task
-from swath.sweeps import editing, endings, ledger, tables, targets
+from swath.sweeps import dismissing, editing, endings, ledger, rosters, tables, targets
 from swath.sweeps.controller import Controller
+from swath.sweeps.dismissing import Dismissal, Wish
 from swath.sweeps.editing import MOST, Edited
 from swath.sweeps.fronts import WELL_ENDED
 from swath.sweeps.ledger import SweepRow, TrialRow
@@ -188,6 +189,10 @@ class Workspace:
         row = self._sweep(sweep_id)
         return parse_spec(json.loads(row.spec), row.origin or "the stored spec")
 
+    def folder(self, sweep_id: str) -> str:
+        """The folder that a sweep's trials run in."""
+        return self._sweep(sweep_id).cwd
+
     def sweeps(self) -> list[SweepView]:
         """Every sweep, oldest first."""
         with self._database.read() as connection:
@@ -235,11 +240,12 @@ class Workspace:
     def agents(self, sweep_id: str) -> list[AgentView]:
         """Every agent that ever joined a sweep."""
         with self._database.read() as connection:
-            running = {row.agent_id: row.run_id for row in ledger.trials_in(connection, sweep_id, TrialState.RUNNING)}
-            return [
-                AgentView(a.id, a.name, a.host, a.pid, a.kind, a.state, a.seen, running.get(a.id))
-                for a in ledger.agents_of(connection, sweep_id)
-            ]
+            return rosters.roster(connection, sweep_id, self._clock.now(), self._lease_s)
+
+    def dismiss(self, sweep_id: str, name: str, wish: Wish) -> list[Dismissal]:
+        """Ask an agent, or with `all` each one at work, to leave: see `dismissing`."""
+        with self._change(sweep_id) as step:
+            return dismissing.dismiss(step, name, wish)
 
     def routes(self) -> list[BaseRoute]:
         """What a server of this store answers: agents of its sweeps, runs that are shipped here, and `Api`."""

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from swath.sweeps.states import SweepState, TrialState
-from swath.sweeps.views import Best, SweepView, TrialView
+from swath.sweeps.views import AgentView, Best, SweepView, TrialView
 
 
 class Views:
@@ -33,6 +33,15 @@ class Views:
             "ended": 103.5, "exit_code": 0, "error": "",
         }  # fmt: skip
         return TrialView(**defaults | fields)
+
+    def agent(self, number: int = 0, **fields: Any) -> AgentView:
+        defaults: dict[str, Any] = {
+            "id": f"id{number}", "name": f"a-long-name-of-a-node.example.org-{4700 + number}", "host": "node",
+            "pid": 4700 + number, "kind": "local", "state": "active", "seen": 111.0, "run_id": f"abcd2345-{number + 1}",
+            "started": 50.0, "standing": "working", "trial": number + 1, "since": 100.0, "done": 3, "busy": 46.5,
+            "utilisation": 0.75,
+        }  # fmt: skip
+        return AgentView(**defaults | fields)
 
 
 @pytest.fixture

@@ -26,6 +26,8 @@ def said(kind: str, subject: str = "r", **payload: Any) -> str | None:
         ("trial.ended", {"state": "failed", "value": None, "reason": "exit 1"}, "trial 7 failed: exit 1"),
         ("trial.requeued", {"reason": "its agent died"}, "trial 7 is queued again: its agent died"),
         ("agent.joined", {"name": "a1"}, "agent a1 joined"),
+        ("agent.asked", {"name": "a1", "wish": "drain"}, "agent a1 is asked to leave after its trial"),
+        ("agent.asked", {"name": "a1", "wish": "stop"}, "agent a1 is asked to give its trial back and leave"),
         ("agent.left", {"name": "a1", "reason": "done"}, "agent a1 left: done"),
         ("sweep.best", {"run": "r", "value": 0.125}, "best so far: loss 0.1250 (trial 7)"),
         ("sweep.warning", {"message": "careful"}, "warning: careful"),

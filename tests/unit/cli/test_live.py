@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -52,6 +53,19 @@ def test_it_shows_counts_time_left_the_best_and_each_running_trial(views: Any) -
         "2 agents",
     ):
         assert piece in text
+
+
+@pytest.mark.parametrize(("running", "agents"), [(1, 1), (2, 4), (4, 60), (60, 60), (200, 1)])
+@pytest.mark.parametrize(("width", "height"), [(80, 24), (80, 12), (60, 24), (120, 40)])
+def test_the_agents_stand_below_the_trials_and_fit(
+    views: Any, running: int, agents: int, width: int, height: int
+) -> None:
+    crew = [views.agent(number) for number in range(agents)]
+    lines = drawn(replace(busy(views, running), crew=crew, now=112.0), width, height)
+    assert len(lines) < max(height, 11)
+    assert max(map(len, lines)) <= width
+    if height >= 24:
+        assert any("trial 1 for 12s" in line and "75%" in line for line in lines)
 
 
 def test_trials_that_do_not_fit_are_counted(views: Any) -> None:

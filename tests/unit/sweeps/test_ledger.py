@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from swath.sweeps import ledger, tables
-from swath.sweeps.ledger import SweepRow, TrialRow
+from swath.sweeps.ledger import AgentRow, SweepRow, TrialRow
 from swath.sweeps.stopping import Mark
 from swath.tracking.store import Database
 from swath.tracking.store.tables import MIGRATIONS
@@ -14,13 +14,14 @@ from swath.tracking.store.tables import MIGRATIONS
 def test_rows_are_read_by_position_so_their_fields_follow_the_columns() -> None:
     assert list(SweepRow.__struct_fields__) == [column.name for column in tables.sweeps.columns]
     assert list(TrialRow.__struct_fields__) == [column.name for column in tables.trials.columns]
+    assert list(AgentRow.__struct_fields__) == [column.name for column in tables.agents.columns]
 
 
 def test_a_store_of_the_first_version_gets_the_columns_that_it_lacks(tmp_path: Path) -> None:
     parts = {"tracking": MIGRATIONS, "sweeps": tables.MIGRATIONS[:1]}
     old = Database(tmp_path / "swath.db", parts)
     with old.write() as connection:
-        for table, column in (("trials", "told"), ("rungs", "others"), ("rungs", "decided")):
+        for table, column in (("trials", "told"), ("rungs", "others"), ("rungs", "decided"), ("agents", "wish")):
             connection.exec_driver_sql(f"ALTER TABLE {table} DROP COLUMN {column}")
         connection.exec_driver_sql(
             "INSERT INTO rungs (sweep_id, number, band, value, best, mean) VALUES ('s', 1, 3, 0.5, 0.4, 0.6)"
@@ -31,4 +32,5 @@ def test_a_store_of_the_first_version_gets_the_columns_that_it_lacks(tmp_path: P
         assert list(ledger.marks(connection, "s")) == [(1, 3, Mark(0.5, 0.4, 0.6))]
         assert ledger.decided_at(connection, "s") == {}
         assert ledger.trials_in(connection, "s") == []
+        assert ledger.agents_of(connection, "s") == []
     new.close()

@@ -16,6 +16,7 @@ import psutil
 from swath.agents.environment import having
 from swath.agents.launchers.base import AgentEvent, Ended, Launcher, Worker, fate_of
 from swath.agents.launchers.ray_actor import ActorSettings, RayAgent
+from swath.agents.launchers.ray_options import RayOptions
 from swath.tracking.clock import Clock
 from swath.tracking.errors import SwathError, UsageError
 
@@ -44,13 +45,18 @@ class Resources:
         words = [f"{amount:g} {name}" for amount, name in parts if amount]
         return ", ".join(words + ([f"{self.memory / 2**30:.2g} GiB of memory"] if self.memory else [])) or "nothing"
 
+    def bundle(self) -> dict[str, float]:
+        """In Ray's own words."""
+        amounts = {"CPU": self.cpu, "GPU": self.gpu, "memory": self.memory or 0, **dict(self.custom)}
+        return {name: amount for name, amount in amounts.items() if amount}
+
 
 class RayLauncher(Launcher):
     """Runs agents as actors that ask the server at `settings.url` for trials.
 
     `address` is a cluster's ("auto", "host:port", "ray://host:port"); without one a Ray is started on this machine for
     as long as the launcher lives, with room for all agents. A Ray that this process is connected to already is used,
-    and left as it is. swath must be installed on every node.
+    and left as it is. swath must be installed on every node. `placed`: on which nodes, and with what.
     """
 
     def __init__(
@@ -60,6 +66,7 @@ class RayLauncher(Launcher):
         *,
         resources: Resources | None = None,
         address: str | None = None,
+        placed: RayOptions | None = None,
         patience_s: float = 10.0,
         **options: Any,
     ) -> None:
@@ -67,6 +74,8 @@ class RayLauncher(Launcher):
         self._settings = settings
         self._resources = resources or Resources()
         self._address = address
+        self._placed = placed or RayOptions()
+        self._group: Any = None
         self._patience_s = patience_s
         self._ray: Any = None
         self._owns_ray = False
@@ -75,14 +84,20 @@ class RayLauncher(Launcher):
     def start(self) -> None:
         self._ray = import_ray()
         if not self._ray.is_initialized():
-            connect(self._ray, self._address, self._agents, self._resources)
+            connect(self._ray, self._address, self._agents, self._resources, self._placed)
             self._owns_ray = True
+        elif self._placed.folder is not None:
+            told = "this process is connected to a Ray already, and a folder is sent with a new connection alone"
+            raise UsageError(told, 'pass it to ray.init(runtime_env={"working_dir": ...}) instead')
         self._actor_class = self._ray.remote(RayAgent).options(**self._options())
         super().start()
 
     def close(self) -> None:
         try:
             super().close()
+            if self._group is not None:
+                group, self._group = self._group, None
+                self._ray.util.remove_placement_group(group)
         finally:
             if self._owns_ray:
                 self._owns_ray = False
@@ -102,7 +117,25 @@ class RayLauncher(Launcher):
             "max_restarts": 0,
             "resources": dict(wanted.custom) or None,
         }
-        return options | ({"memory": wanted.memory} if wanted.memory else {})
+        options |= {"memory": wanted.memory} if wanted.memory else {}
+        environment = self._placed.of_agent()
+        return options | self._place() | ({"runtime_env": environment} if environment else {})
+
+    def _place(self) -> dict[str, Any]:
+        """Where the agents go. Ray packs by groups alone: room for all of them is then held from the start."""
+        labels = dict(self._placed.labels)
+        if self._placed.strategy != "pack":
+            spread = {"scheduling_strategy": "SPREAD"} if self._placed.strategy == "spread" else {}
+            return spread | ({"label_selector": labels} if labels else {})
+        bundle = self._resources.bundle()
+        if not bundle:
+            raise UsageError("agents that take nothing cannot be packed", "give them a share of a CPU: --cpu 0.1")
+        self._group = self._ray.util.placement_group(
+            [bundle] * self._agents, strategy="PACK", bundle_label_selector=[labels] * self._agents if labels else None
+        )
+        return {
+            "scheduling_strategy": self._ray.util.scheduling_strategies.PlacementGroupSchedulingStrategy(self._group)
+        }
 
 
 class RayWorker:
@@ -153,6 +186,8 @@ class RayWorker:
         errors = self._ray.exceptions
         try:
             code, reason = self._ray.get(self._running)
+        except errors.RuntimeEnvSetupError as error:
+            return Ended("broken", f"what the agents need cannot be set up on a node: {_first_and_last_line(error)}")
         except errors.RayActorError as error:
             return Ended("died", f"its actor died: {_first_lines(error)}")
         except errors.RayTaskError as error:
@@ -225,6 +260,7 @@ def import_ray() -> Any:
             import ray
             import ray.exceptions
             import ray.util
+            import ray.util.scheduling_strategies
         except ImportError as error:
             raise UsageError(
                 f"Ray cannot be used here: {error}", "install it with: pip install ray, or run with --on local"
@@ -232,9 +268,11 @@ def import_ray() -> Any:
     return ray
 
 
-def connect(ray: Any, address: str | None, agents: int, resources: Resources) -> None:
+def connect(ray: Any, address: str | None, agents: int, resources: Resources, placed: RayOptions) -> None:
     """Start a Ray on this machine, or connect to the one at `address`, without Ray's own noise."""
     quiet: dict[str, Any] = {"log_to_driver": False, "logging_level": logging.ERROR}
+    if environment := placed.of_connection():
+        quiet["runtime_env"] = environment
     where = f"the Ray at {address!r} cannot be reached" if address else "a Ray cannot be started here"
     try:
         _knock(address)
@@ -265,6 +303,12 @@ def _room_for(agents: int, resources: Resources) -> dict[str, Any]:
     if resources.memory:
         room["_memory"] = max(agents * resources.memory, psutil.virtual_memory().available // 2)
     return room
+
+
+def _first_and_last_line(error: BaseException) -> str:
+    """Of a message around a traceback what was not possible, and why."""
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()] or [type(error).__name__]
+    return " ".join(line[:400] for line in dict.fromkeys((lines[0], lines[-1])))
 
 
 def _first_lines(error: BaseException) -> str:

@@ -12,6 +12,7 @@ from swath.agents.executors.choice import executor_for
 from swath.agents.executors.group import descendants, kill_all
 from swath.agents.http_source import HttpSource
 from swath.agents.launchers.base import BAD_USAGE, BROKEN_PROGRAM, DONE, TERMINATED
+from swath.agents.launchers.carried import CarriedSource
 from swath.agents.protocol import AgentInfo
 from swath.tracking.clock import SYSTEM_CLOCK, Clock
 from swath.tracking.errors import SpecError, UsageError
@@ -23,7 +24,8 @@ from swath.tracking.runs.names import new_id
 class ActorSettings:
     """What an actor is made with: the sweep's server, and how and where to run its trials.
 
-    `executor` is process, inline, or None for the default. `cwd` is the folder of whoever launched.
+    `executor` is process, inline, or None for the default. `cwd` is the folder of whoever launched. `carried`: the
+    folder of the launcher's that was sent along, and is the one that the actor begins in.
     """
 
     url: str
@@ -31,6 +33,7 @@ class ActorSettings:
     sweep_id: str
     executor: str | None = None
     cwd: str | None = None
+    carried: str | None = None
 
 
 class RayAgent:
@@ -39,11 +42,12 @@ class RayAgent:
     def __init__(self, settings: ActorSettings, name: str, clock: Clock = SYSTEM_CLOCK) -> None:
         self._settings = settings
         self._clock = clock
-        self._source = HttpSource(settings.url, settings.token, settings.sweep_id)
+        self._source = _source_of(settings)
         self._info = AgentInfo(new_id(), f"{this_host()}-{name}", this_host(), os.getpid(), clock.now(), "ray")
         self._agent: Agent | None = None
         self._leaving: list[str] = []
-        _enter(settings.cwd)
+        if settings.carried is None:
+            _enter(settings.cwd)
 
     def ping(self) -> str:
         """Where the agent lives, for people."""
@@ -80,6 +84,12 @@ class RayAgent:
         self._leaving.append(wish)
         if self._agent is not None:
             getattr(self._agent, wish)()
+
+
+def _source_of(settings: ActorSettings) -> HttpSource:
+    if settings.carried is None:
+        return HttpSource(settings.url, settings.token, settings.sweep_id)
+    return CarriedSource(settings.url, settings.token, settings.sweep_id, settings.carried, os.getcwd())
 
 
 def _enter(folder: str | None) -> None:

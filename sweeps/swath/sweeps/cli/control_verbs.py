@@ -1,9 +1,9 @@
-"""The verbs that steer a sweep: pause, resume, stop, cancel, edit, retry. Each makes one call and says what it did."""
+"""The verbs that steer a sweep: pause, resume, stop, cancel, edit, retry, agents. Each makes one call and tells."""
 
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Optional
 
 import typer
 
@@ -112,6 +112,33 @@ def retry(sweep: Sweep) -> None:
         )
     else:
         typer.echo(f"sweep {sweep_id} has no failed or killed trials: nothing to do")
+
+
+@app.command(rich_help_panel=STEER)
+def agents(
+    sweep: Sweep,
+    stop: Annotated[
+        Optional[list[str]],  # noqa: UP045 - read by typer at run time
+        typer.Option("--stop", metavar="NAME|all", help="It gives its running trial back and leaves. Repeatable."),
+    ] = None,
+    drain: Annotated[
+        Optional[list[str]],  # noqa: UP045
+        typer.Option("--drain", metavar="NAME|all", help="It finishes its running trial and leaves. Repeatable."),
+    ] = None,
+    json: Json = False,
+) -> None:
+    """Show a sweep's agents, or ask some of them to leave.
+
+    Wherever they run: on this machine, on Ray or elsewhere. They hear of it with their next report, which is due after
+    a third of a lease (10 s) at the latest; nobody is started in their place.
+
+    \b
+    Examples:  sweep agents last
+               sweep agents last --drain node3-4711
+    """
+    from swath.sweeps.cli import crewing
+
+    crewing.agents(sweep, stop or [], drain or [], json)
 
 
 def _steer(sweep: str, verb: str, said: str) -> None:

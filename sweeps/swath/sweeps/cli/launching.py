@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import typer
 
 from swath.agents.environment import inherited
+from swath.agents.launchers.ray_options import RayOptions, pairs_of, requirements
 from swath.sweeps.cli import running
 from swath.sweeps.cli.frame import FAILED, complain, quit_with
 from swath.sweeps.crew import crew_for
@@ -17,7 +19,7 @@ from swath.sweeps.plan import folder_of
 from swath.sweeps.running import OVER, Following
 from swath.sweeps.workspace import Workspace
 from swath.tracking.clock import SYSTEM_CLOCK
-from swath.tracking.errors import NotAllowed
+from swath.tracking.errors import NotAllowed, UsageError
 
 #: How long the start of a detached launch is waited for: a Ray of its own takes some seconds to stand.
 STAND_S = 45.0
@@ -33,6 +35,7 @@ class LaunchOptions:
     cpu: float | None = None
     address: str | None = None
     detach: bool = False
+    ray: RayOptions | None = None
 
 
 def launch(prefix: str, options: LaunchOptions) -> None:
@@ -47,11 +50,31 @@ def launch(prefix: str, options: LaunchOptions) -> None:
             return
         crew = crew_for(
             workspace, sweep_id, agents=options.agents, on="ray", address=options.address, cpu=options.cpu,
-            gpu=options.gpu,
+            gpu=options.gpu, ray=options.ray,
         )  # fmt: skip
         code = running.attend(workspace, sweep_id, crew, running.Options(resume=sweep_id))
     if code:
         quit_with(code)
+
+
+def placed(
+    spread: bool,
+    pack: bool,
+    labels: Sequence[str] | None,
+    working_dir: str | None,
+    pip: Sequence[str] | None,
+    env: Sequence[str] | None,
+) -> RayOptions:
+    """What the command line says of agents on Ray."""
+    if spread and pack:
+        raise UsageError("--spread and --pack were both given", "ask for one of them, or let Ray decide")
+    return RayOptions(
+        "spread" if spread else "pack" if pack else None,
+        pairs_of("--label", labels or []),
+        working_dir,
+        requirements(pip or []),
+        pairs_of("--env", env or []),
+    )
 
 
 def _detach(workspace: Workspace, sweep_id: str, options: LaunchOptions) -> None:
@@ -73,6 +96,7 @@ def _spawn(workspace: Workspace, sweep_id: str, options: LaunchOptions, log: Pat
     for name in ("agents", "gpu", "cpu", "address"):
         value = getattr(options, name)
         argv += [f"--{name}", str(value)] if value is not None else []
+    argv += options.ray.to_arguments() if options.ray else []
     env = inherited() | {"SWATH_DIR": str(workspace.root)}
     with log.open("ab") as file:
         return subprocess.Popen(

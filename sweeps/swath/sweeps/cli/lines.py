@@ -63,6 +63,10 @@ class EventLines:
     def _joined(self, agent: str, payload: Mapping[str, Any]) -> str:
         return f"agent {payload.get('name') or agent} joined"
 
+    def _asked(self, agent: str, payload: Mapping[str, Any]) -> str:
+        how = "to give its trial back and leave" if payload.get("wish") == "stop" else "to leave after its trial"
+        return f"agent {payload.get('name') or agent} is asked {how}"
+
     def _left(self, agent: str, payload: Mapping[str, Any]) -> str:
         reason = str(payload.get("reason") or "").partition("\n")[0]
         return f"agent {payload.get('name') or agent} left{_because({'reason': reason})}"
@@ -87,6 +91,7 @@ _SAYINGS: dict[str, Callable[[EventLines, str, Mapping[str, Any]], str]] = {
     "trial.ended": EventLines._ended,
     "trial.requeued": EventLines._requeued,
     "agent.joined": EventLines._joined,
+    "agent.asked": EventLines._asked,
     "agent.left": EventLines._left,
     "sweep.best": EventLines._best,
     "sweep.warning": EventLines._warning,

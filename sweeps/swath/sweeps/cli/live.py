@@ -12,8 +12,9 @@ from rich.table import Table
 from rich.text import Text
 
 from swath.sweeps.cli import words
+from swath.sweeps.cli.roster import agents_table
 from swath.sweeps.cli.styles import style_of
-from swath.sweeps.views import SweepView
+from swath.sweeps.views import AgentView, SweepView
 
 #: The order in which states are counted and drawn into the bar.
 SHOWN_STATES = ("finished", "stopped", "failed", "killed", "running", "queued")
@@ -35,7 +36,10 @@ class RunningTrial:
 
 @dataclass(frozen=True)
 class Snapshot:
-    """Everything that one picture shows. `left_s` is the estimated time to the end, None when it cannot be known."""
+    """Everything that one picture shows. `left_s` is the estimated time to the end, None when it cannot be known.
+
+    `crew` are the agents at work, `now` is the time at which they were looked at.
+    """
 
     view: SweepView
     running: Sequence[RunningTrial] = ()
@@ -44,6 +48,8 @@ class Snapshot:
     left_s: float | None = None
     agents: int = 0
     notices: Sequence[str] = field(default=())
+    crew: Sequence[AgentView] = ()
+    now: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -66,10 +72,31 @@ def picture(snapshot: Snapshot, screen: Screen) -> RenderableType:
     parts += [Text(words.cut(f"! {notice}", screen.width), style="yellow") for notice in snapshot.notices[-2:]]
     if snapshot.running:
         room = max(screen.height - len(parts) - 4, 1)
+        crew = _room_for_crew(len(snapshot.running), len(snapshot.crew), room)
+        room -= crew + _CREW_FRAME if crew else 0
         parts += [Text(""), _running_table(snapshot, screen, room)]
         if len(snapshot.running) > room:
             parts.append(Text(f"  and {len(snapshot.running) - room} more", style="dim"))
+        if crew:
+            parts += _crew(snapshot, screen, crew)
     return Group(*parts)
+
+
+#: Lines beside those of the agents themselves: an empty one, the head, and that there are more.
+_CREW_FRAME = 3
+
+
+def _room_for_crew(running: int, agents: int, room: int) -> int:
+    """How many agents are shown: all where there is room, else as many as leave half of it to the trials."""
+    free = room - _CREW_FRAME
+    return min(agents, max(free - running, free // 2)) if free >= 2 else 0
+
+
+def _crew(snapshot: Snapshot, screen: Screen, room: int) -> list[RenderableType]:
+    parts: list[RenderableType] = [Text(""), agents_table(snapshot.crew[:room], snapshot.now, screen.width)]
+    if len(snapshot.crew) > room:
+        parts.append(Text(f"  and {len(snapshot.crew) - room} more: sweep agents {snapshot.view.id}", style="dim"))
+    return parts
 
 
 def progress_counts(view: SweepView) -> tuple[int, int | None]:

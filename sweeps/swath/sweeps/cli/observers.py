@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
@@ -12,9 +13,10 @@ from rich.text import Text
 from swath.sweeps.cli import live
 from swath.sweeps.cli.curves import Curves
 from swath.sweeps.cli.lines import EventLines
+from swath.sweeps.cli.roster import at_work
 from swath.sweeps.space import SearchSpace
 from swath.sweeps.states import TrialState
-from swath.sweeps.views import EventView, SweepView, TrialView
+from swath.sweeps.views import AgentView, EventView, SweepView, TrialView
 from swath.tracking.clock import SYSTEM_CLOCK, Clock
 
 if TYPE_CHECKING:
@@ -24,6 +26,8 @@ if TYPE_CHECKING:
 
 #: Between two pictures.
 REFRESH_S = 0.25
+#: Between two looks at the agents.
+CREW_S = 1.0
 
 
 def searched_keys(workspace: Workspace, sweep_id: str) -> list[str]:
@@ -122,6 +126,8 @@ class Snapshots:
         self._began = clock.monotonic()
         self._done_before = live.progress_counts(view)[0]
         self._keys = searched_keys(workspace, view.id)
+        self._crew: list[AgentView] = []
+        self._crew_seen = -math.inf
         self._curves = Curves(workspace.root, view.metric) if view.metric else None
 
     def take(self, view: SweepView, agents: int, notices: Sequence[str], height: int) -> live.Snapshot:
@@ -131,7 +137,18 @@ class Snapshots:
         if self._curves:
             self._curves.forget_all_but({(trial.run_id, trial.attempt) for trial in trials})
         drawn = [self._running(trial, at < height) for at, trial in enumerate(trials)]
-        return live.Snapshot(view, drawn, self._keys, elapsed, self._left(view, elapsed), agents, tuple(notices))
+        self._look_at_crew()
+        return live.Snapshot(
+            view, drawn, self._keys, elapsed, self._left(view, elapsed), agents, tuple(notices), self._crew,
+            self._clock.now(),
+        )  # fmt: skip
+
+    def _look_at_crew(self) -> None:
+        """Not with every picture: what agents did is counted over all trials."""
+        now = self._clock.monotonic()
+        if now - self._crew_seen >= CREW_S:
+            self._crew = at_work(self._workspace.agents(self._id))
+            self._crew_seen = self._clock.monotonic()
 
     def _running(self, trial: TrialView, with_curve: bool) -> live.RunningTrial:
         curve = self._curves.of(trial.run_id, trial.attempt) if self._curves and with_curve else []

@@ -1,4 +1,4 @@
-"""The verbs that look: list, show, watch, best, export, runs. Options and help only; imports are lazy."""
+"""The verbs that look: list, show, watch, best, export, runs, logs. Options and help only; imports are lazy."""
 
 from __future__ import annotations
 
@@ -115,3 +115,32 @@ def runs(
     from swath.sweeps.cli import reading
 
     reading.list_runs(limit, json)
+
+
+@app.command(rich_help_panel=LOOK)
+def logs(
+    run: Annotated[str, typer.Argument(metavar="RUN", help="Run id, beginning of one, name, or SWEEP/NUMBER.")],
+    follow: Annotated[bool, typer.Option("--follow", "-f", help="Go on until the run has ended.")] = False,
+    lines: Annotated[
+        Optional[int],  # noqa: UP045 - read by typer at run time
+        typer.Option("--lines", "-n", min=0, metavar="N", help="Only the last N lines of what there is."),
+    ] = None,
+    attempt: Annotated[
+        Optional[int],  # noqa: UP045
+        typer.Option("--attempt", min=1, metavar="K", help="Of attempt K alone. Default: the last one."),
+    ] = None,
+    stderr: Annotated[bool, typer.Option("--stderr", help="Only what went to stderr.")] = False,
+    json: Json = False,
+) -> None:
+    """Print what a trial, or another run, printed.
+
+    With SWATH_URL (and SWATH_TOKEN) of a run of that server. Ctrl-C ends the following only.
+
+    With --json every line is one JSON object on a line of its own.
+
+    \b
+    Example:  sweep logs last/7 --follow
+    """
+    from swath.sweeps.cli import logs as printing
+
+    printing.logs(run, printing.LogOptions(follow, lines, attempt, stderr, json))

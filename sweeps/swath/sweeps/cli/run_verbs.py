@@ -28,6 +28,24 @@ Agents = Annotated[
         help="Trials at the same time. Default: the spec's `agents`, else 1.",
     ),
 ]
+Spread = Annotated[bool, typer.Option("--spread", help="Agents on as many nodes of the Ray as there are.")]
+Pack = Annotated[bool, typer.Option("--pack", help="Agents on as few nodes of the Ray as hold them all.")]
+Label = Annotated[
+    Optional[list[str]],  # noqa: UP045
+    typer.Option("--label", metavar="KEY=VALUE", help="Only nodes of the Ray with this label. Repeatable."),
+]
+WorkingDir = Annotated[
+    Optional[str],  # noqa: UP045
+    typer.Option("--working-dir", metavar="DIR", help="A folder that is sent to the Ray's nodes; trials run in it."),
+]
+Pip = Annotated[
+    Optional[list[str]],  # noqa: UP045
+    typer.Option("--pip", metavar="PACKAGE|FILE", help="Installed for the agents on Ray. Repeatable."),
+]
+Env = Annotated[
+    Optional[list[str]],  # noqa: UP045
+    typer.Option("--env", metavar="KEY=VALUE", help="A variable of the agents on Ray. Repeatable."),
+]
 Executor = Annotated[
     Optional[str],  # noqa: UP045
     typer.Option(
@@ -49,6 +67,12 @@ def run(
     executor: Executor = None,
     cpu: Cpu = None,
     gpu: Gpu = None,
+    spread: Spread = False,
+    pack: Pack = False,
+    label: Label = None,
+    working_dir: WorkingDir = None,
+    pip: Pip = None,
+    env: Env = None,
     resume: Annotated[
         Optional[str],  # noqa: UP045
         typer.Option(metavar="ID", help="Go on with a sweep that was interrupted or killed, instead of SPEC."),
@@ -66,9 +90,10 @@ def run(
                sweep run sweep.yaml --on ray --address auto --gpu 0.5 --agents 8
                sweep run --resume last
     """
-    from swath.sweeps.cli import running
+    from swath.sweeps.cli import launching, running
 
-    running.run(spec, running.Options(agents, on, address, executor, cpu, gpu, resume, json, quiet))
+    placed = launching.placed(spread, pack, label, working_dir, pip, env)
+    running.run(spec, running.Options(agents, on, address, executor, cpu, gpu, resume, json, quiet, placed))
 
 
 @app.command(rich_help_panel=RUN)
@@ -121,6 +146,12 @@ def launch(
     gpu: Gpu = None,
     cpu: Cpu = None,
     address: Address = None,
+    spread: Spread = False,
+    pack: Pack = False,
+    label: Label = None,
+    working_dir: WorkingDir = None,
+    pip: Pip = None,
+    env: Env = None,
     detach: Annotated[bool, typer.Option("--detach", "-d", help="Go on in the background.")] = False,
 ) -> None:
     """Run agents for a sweep on the workers of a Ray cluster.
@@ -132,4 +163,5 @@ def launch(
     """
     from swath.sweeps.cli import launching
 
-    launching.launch(sweep, launching.LaunchOptions(agents, gpu, cpu, address, detach))
+    placed = launching.placed(spread, pack, label, working_dir, pip, env)
+    launching.launch(sweep, launching.LaunchOptions(agents, gpu, cpu, address, detach, placed))

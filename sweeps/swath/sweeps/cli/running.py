@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import typer
 
+from swath.agents.launchers.ray_options import RayOptions
 from swath.sweeps.cli import outcome
 from swath.sweeps.cli.frame import FAILED, INTERRUPTED, complain, put_json, quit_with
 from swath.sweeps.cli.observers import Lines, Picture, Silence
@@ -40,6 +41,7 @@ class Options:
     resume: str | None = None
     as_json: bool = False
     quiet: bool = False
+    ray: RayOptions | None = None
 
 
 def create(spec: Path, as_json: bool) -> None:
@@ -71,7 +73,7 @@ def run(spec: Path | None, options: Options) -> None:
         sweep_id = _resumed(workspace, options.resume) if options.resume else _create(workspace, spec or Path())
         crew = crew_for(
             workspace, sweep_id, agents=options.agents, on=options.on, executor=options.executor,
-            address=options.address, cpu=options.cpu, gpu=options.gpu,
+            address=options.address, cpu=options.cpu, gpu=options.gpu, ray=options.ray,
         )  # fmt: skip
         code = attend(workspace, sweep_id, crew, options)
     if code:

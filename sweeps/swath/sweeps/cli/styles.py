@@ -21,6 +21,13 @@ STATE_STYLES = {
     "paused": "yellow",
     "finishing": "cyan",
     "cancelled": "magenta",
+    "working": "cyan",
+    "idle": "dim",
+    "draining": "yellow",
+    "stopping": "yellow",
+    "silent": "red",
+    "left": "dim",
+    "dead": "red",
 }
 
 

@@ -19,7 +19,7 @@ from swath.tracking.blobs import Blobs
 from swath.tracking.clock import SYSTEM_CLOCK, Clock
 from swath.tracking.errors import NotAllowed, NotFound, UsageError
 from swath.tracking.runlog.history import read_records
-from swath.tracking.runlog.logfile import LogWriter, read_from
+from swath.tracking.runlog.logfile import LogWriter, end_of, read_from
 from swath.tracking.runlog.records import AnyRecord, Row, Saved
 from swath.tracking.runlog.streaming import stream_history
 from swath.tracking.store import Database, RunRow, runs
@@ -31,6 +31,8 @@ from swath.tracking.store.tables import MIGRATIONS
 _WRITER = "api"
 #: A run's folder has this before its id while it is removed; no run can be called so.
 _REMOVED = "~"
+#: How much of a segment is read at a time.
+_PART = 4 * 1024 * 1024
 
 
 class LocalSource:
@@ -94,6 +96,13 @@ class LocalSource:
         last = layout.last_attempt(folder)
         attempts = range(1, last + 1) if every_attempt else [last] if last else []
         return [each for attempt in attempts for each in read_records(folder, attempt) if isinstance(each, kinds)]
+
+    def segments(self, run_id: str) -> dict[str, int]:
+        return {path.name: end_of(path) for path in layout.segments(self._folder(run_id))}
+
+    def segment(self, run_id: str, name: str, offset: int) -> bytes:
+        layout.attempt_of(name)  # raises when it is no segment's name
+        return read_from(self._folder(run_id) / name, offset, _PART)
 
     def files(self, run_id: str) -> list[FileInfo]:
         found: dict[str, FileInfo] = {}

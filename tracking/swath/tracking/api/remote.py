@@ -14,6 +14,7 @@ from urllib.parse import quote
 
 import msgspec
 
+from swath.tracking import layout
 from swath.tracking.api import wire
 from swath.tracking.api.fetched import FetchedBlobs, checked
 from swath.tracking.api.query import Query
@@ -92,6 +93,22 @@ class RemoteSource:
                 continue
         raise RetryLater(f"{self.place} could not give all records of run {run_id}", "it is busy: try again")
 
+    def segments(self, run_id: str) -> dict[str, int]:
+        if layout.is_run_id(run_id):
+            answer = self._connection.client().ask("GET", wire.segments_path(run_id))
+            try:
+                found = msgspec.json.decode(answer.content, type=dict[str, int])
+            except msgspec.DecodeError as error:
+                raise self._unreadable("segments", error) from error
+            if found:
+                return found
+        self.row(run_id)  # raises when there is no such run
+        return {}
+
+    def segment(self, run_id: str, name: str, offset: int) -> bytes:
+        path = f"{wire.segments_path(run_id)}/{name}"
+        return self._connection.client().ask("GET", path, query={"offset": offset}).content
+
     def files(self, run_id: str) -> list[FileInfo]:
         return [entry.info() for entry in self._ask("files", wire.OfRun(run_id))]
 
@@ -140,10 +157,13 @@ class RemoteSource:
         try:
             return wire.ANSWERS[verb].decode(answer.content)
         except msgspec.DecodeError as error:
-            raise SwathError(
-                f"the answer of {self.place} to {verb} is not what this version of swath reads: {error}",
-                "check the URL; server and client must be of one version",
-            ) from error
+            raise self._unreadable(verb, error) from error
+
+    def _unreadable(self, verb: str, error: Exception) -> SwathError:
+        return SwathError(
+            f"the answer of {self.place} to {verb} is not what this version of swath reads: {error}",
+            "check the URL; server and client must be of one version",
+        )
 
 
 class _Connection:

@@ -65,6 +65,14 @@ class RunSource(Protocol):
         """The records of some kinds in the order of their log; of the last attempt unless all are asked for."""
         ...
 
+    def segments(self, run_id: str) -> dict[str, int]:
+        """Up to where each segment of the run's log can be read; empty for a run that has no log here."""
+        ...
+
+    def segment(self, run_id: str, name: str, offset: int) -> bytes:
+        """Bytes of a segment from `offset` on, a few megabytes at most; b"" at its end."""
+        ...
+
     def files(self, run_id: str) -> list[FileInfo]:
         """The run's files by name: what was saved, in its last version, and what lies in its folder besides."""
         ...

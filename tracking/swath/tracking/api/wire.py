@@ -27,6 +27,11 @@ def blob_path(digest: str) -> str:
     return f"/v1/blobs/{digest}"
 
 
+def segments_path(run_id: str) -> str:
+    """Where the segments of a run's log are listed, and got, with GET; they are not this protocol's alone either."""
+    return f"/v1/runs/{run_id}/segments"
+
+
 class Mark(msgspec.Struct, frozen=True):
     """How far a history is known: its last row's step and time, and how many rows with both of them are known."""
 

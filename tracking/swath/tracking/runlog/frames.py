@@ -11,7 +11,7 @@ from zlib import crc32
 
 import msgspec
 
-from swath.tracking.runlog.records import AnyRecord, Keys, Record, Rewind, Row, Values
+from swath.tracking.runlog.records import AnyRecord, Keys, Output, Record, Rewind, Row, Values
 
 T = TypeVar("T")
 
@@ -42,6 +42,7 @@ class ValuesHead(Record, frozen=True, tag=8):
 
 Head = RowHead | ValuesHead | Rewind
 _HEADS: msgspec.msgpack.Decoder[Head] = msgspec.msgpack.Decoder(Head)
+_OUTPUTS: msgspec.msgpack.Decoder[Output] = msgspec.msgpack.Decoder(Output)
 
 
 class Scan(NamedTuple):
@@ -79,6 +80,12 @@ def decode_heads(data: bytes, *, final: bool = False) -> tuple[list[Head], int]:
     """`decode`, in a third of the time, for those who want to know where rows belong, and not what is in them."""
     heads, consumed, _ = _frames(data, final, _HEADS)
     return heads, consumed
+
+
+def decode_outputs(data: bytes, *, final: bool = False) -> tuple[list[Output], int]:
+    """`decode`, for those who want to know what was printed alone."""
+    outputs, consumed, _ = _frames(data, final, _OUTPUTS)
+    return outputs, consumed
 
 
 def names_in(path: Path | str) -> Names:

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from swath.tracking import layout
+from swath.tracking.api.output import PrintedLines
 from swath.tracking.api.query import query
 from swath.tracking.api.source import Change, FileInfo, RunSource
 from swath.tracking.apply.fold import fold
@@ -101,12 +102,38 @@ class RunSourceLaws:
             lambda: list(source.history(run_id)),
             lambda: source.records(run_id, (Output,)),
             lambda: source.files(run_id),
+            lambda: source.segments(run_id),
             lambda: source.change(run_id, [Summary({"a": 1})]),
             lambda: source.delete(run_id),
         ):
             with pytest.raises(NotFound):
                 ask()
         assert source.find(query()) == ["r1"]
+
+    def test_the_bytes_of_a_log_are_given_from_any_offset_on(self, source: RunSource, root: Path) -> None:
+        folder = write_run(root, "r1", rows=[{"loss": 1.0}])
+        whole = read_from(folder / "0001.log", 0)
+        assert source.segments("r1") == {"0001.log": HEADER_SIZE + len(whole)}
+        assert source.segment("r1", "0001.log", 0) == whole
+        assert source.segment("r1", "0001.log", HEADER_SIZE + 10) == whole[10:]
+        assert source.segment("r1", "0001.log", HEADER_SIZE + len(whole)) == b""
+
+    def test_what_is_printed_is_given_once_line_by_line(self, source: RunSource, root: Path) -> None:
+        """Of the last attempt and those that follow, by time; a line without an end is given at the end."""
+        write_log(root, "r1", header("r1", alive=True), Output("stdout", 4e9, "old\n"))
+        write_log(root, "r1", header("r1", alive=True, attempt=2), Output("stdout", 4e9, "one\ntw"), segment="0002.log")
+        printed = PrintedLines(source, "r1")
+        assert [line.text for line in printed.read()] == ["one"]
+        write_log(root, "r1", Output("stdout", 4e9 + 2, "o\nlast"), Row(0, 4e9, {"loss": 1}), segment="0002.log")
+        write_log(root, "r1", Output("stderr", 4e9 + 1, "beside\n"), segment="0002-agent.log")
+        assert [(line.stream, line.text) for line in printed.read()] == [("stderr", "beside"), ("stdout", "two")]
+        assert printed.read() == []
+        write_log(root, "r1", header("r1", alive=True, attempt=3), Output("stdout", 4e9, "three\n"), segment="0003.log")
+        assert [(line.attempt, line.text) for line in printed.read(final=True)] == [(2, "last"), (3, "three")]
+        assert printed.read(final=True) == []
+        assert [line.text for line in PrintedLines(source, "r1", attempt=1).read(final=True)] == ["old"]
+        with pytest.raises(NotFound, match="no attempt 4"):
+            PrintedLines(source, "r1", attempt=4).read(final=True)
 
     def test_runs_are_found_from_the_oldest_on_and_equals_by_id(self, source: RunSource, root: Path) -> None:
         for run_id, time in (("c", 5.0), ("a", 9.0), ("d", 5.0), ("b", 7.0)):

@@ -24,12 +24,15 @@ class SimAgent(Agent):
     ) -> None:  # fmt: skip
         info = AgentInfo(f"agent-{process.pid}", "agent", process.host, process.pid, EPOCH + scheduler.now)
         super().__init__(source, executor, info, clock=clock, run_root=run_root)
-        self._pulse = _SimPulse(scheduler, process, source, clock)
+        self._pulse = _SimPulse(scheduler, process, source, clock, self._dismiss)
 
 
 class _SimPulse(Pulse):
-    def __init__(self, scheduler: Scheduler, process: Process, source: TrialSource, clock: SimClock) -> None:
-        super().__init__(source, clock)
+    def __init__(
+        self, scheduler: Scheduler, process: Process, source: TrialSource, clock: SimClock,
+        on_leave: Callable[[str], None],
+    ) -> None:  # fmt: skip
+        super().__init__(source, clock, on_leave)
         self._lock = SimLock(scheduler)  # type: ignore[assignment]
         self._closed = SimEvent(scheduler, clock)  # type: ignore[assignment]
         self._thread = SimThread(scheduler, f"pulse-{process.pid}", self._run, process.adopt)  # type: ignore[assignment]
