@@ -48,6 +48,14 @@ class Task(msgspec.Struct, frozen=True):
         return self.program or " ".join(self.command or ())
 
 
+class Needs(msgspec.Struct, frozen=True):
+    """What one trial needs: CPU cores, GPUs (a part of one, or whole ones), memory in bytes."""
+
+    cpu: float = 1.0
+    gpu: float = 0.0
+    memory: int | None = None
+
+
 class Job(msgspec.Struct, frozen=True):
     """What an agent learns once, when it joins: everything that is the same for all trials of the sweep.
 
@@ -56,7 +64,8 @@ class Job(msgspec.Struct, frozen=True):
     third of it. `grace_s`: how long a trial may take to end after a stop request, and again after SIGTERM.
     `run_root`: the folder of run folders when the agent shares the source's disk, else None (then the agent keeps
     the logs in a folder of its own until they are delivered). `agent_name` is the name that the sweep knows the agent
-    by: the one it asked for, or another one where that was taken; "" where the source gives no names.
+    by: the one it asked for, or another one where that was taken; "" where the source gives no names. `needs` is what
+    a trial needs of the machine.
     """
 
     sweep_id: str
@@ -69,6 +78,7 @@ class Job(msgspec.Struct, frozen=True):
     grace_s: float = 10.0
     run_root: str | None = None
     agent_name: str = ""
+    needs: Needs = Needs()
 
 
 class Lease(msgspec.Struct, frozen=True):

@@ -27,7 +27,7 @@ from swath.agents.protocol import (
 )
 from swath.sweeps import budgets, dismissing, endings, intake, ledger, losses, targets
 from swath.sweeps.ledger import AgentRow, TrialRow
-from swath.sweeps.plan import Plan
+from swath.sweeps.plan import Plan, needs_of
 from swath.sweeps.states import ENDED, SweepState, TrialState, check_trial_move
 from swath.sweeps.step import Step, change
 from swath.tracking import layout
@@ -84,7 +84,7 @@ class Controller:
                 sweep_id=self.sweep_id, sweep_name=step.sweep.name, project=plan.spec.project or "",
                 task=plan.task(step.sweep), metric=plan.metric_name, decides=plan.decides, lease_s=self._lease_s,
                 grace_s=plan.grace_s, run_root=str(self._root / "runs") if self._shared_disk else None,
-                agent_name=known.name if known is not None else "",
+                agent_name=known.name if known is not None else "", needs=needs_of(plan.spec.resources),
             )  # fmt: skip
 
     def acquire(self, agent_id: str, request: str) -> Offer:

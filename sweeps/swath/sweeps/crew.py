@@ -13,14 +13,17 @@ from typing import Any
 from swath.agents.environment import inherited
 from swath.agents.executors.choice import check_executor
 from swath.agents.launchers.base import Launcher
-from swath.agents.launchers.local import LocalLauncher
+from swath.agents.launchers.local import LocalLauncher, Seat
 from swath.agents.launchers.ray_options import RayOptions
+from swath.agents.protocol import Needs
+from swath.agents.slots import environments
 from swath.sweeps.fleets import Fleet, InlineFleet, LauncherFleet, make_agent
-from swath.sweeps.plan import folder_of
+from swath.sweeps.plan import folder_of, needs_of
 from swath.sweeps.spec import Resources as SpecResources
 from swath.sweeps.workspace import Workspace
 from swath.tracking.errors import UsageError
 from swath.tracking.settings import Settings
+from swath.tracking.surroundings.machine import Room, room
 
 PLACES = ("local", "ray")
 
@@ -70,8 +73,20 @@ def crew_for(
     if place == "ray":
         wanted = _Wanted(count, executor, address, cpu, gpu, ray or RayOptions())
         return Crew(_ray_fleet(workspace, sweep_id, spec.resources, wanted), count, _ray_place(address))
-    fleet = LauncherFleet(_local_launcher(workspace, sweep_id, count, executor))
+    needs = needs_of(spec.resources, gpu)
+    fleet = LauncherFleet(_local_launcher(workspace, sweep_id, count, executor, needs))
     return Crew(fleet, count, "local processes")
+
+
+def room_here() -> Room:
+    """What this machine has for agents."""
+    settings = Settings.from_environment()
+    return room(settings.gpus, settings.visible_devices)
+
+
+def seats(count: int, needs: Needs) -> list[Seat]:
+    """This machine divided among `count` agents. Raises `UsageError` where they need more GPUs than there are."""
+    return [Seat(variables) for variables in environments(count, needs, room_here(), inherited())]
 
 
 @dataclass(frozen=True)
@@ -86,15 +101,16 @@ class _Wanted:
     ray: RayOptions
 
 
-def _local_launcher(workspace: Workspace, sweep_id: str, agents: int, executor: str | None) -> Launcher:
+def _local_launcher(workspace: Workspace, sweep_id: str, agents: int, executor: str | None, needs: Needs) -> Launcher:
     """Agents as `sweep agent` processes. `-P`: a file of the user's must not shadow a module of the agent's."""
     check_executor(executor)
     argv = [sys.executable, "-P", "-m", "swath.sweeps", "agent", sweep_id, "--quiet"]
     argv += ["--executor", executor] if executor else []
     env = inherited() | {"SWATH_DIR": str(workspace.root), "SWATH_URL": ""}  # empty: nor the server of `sweep login`
     return LocalLauncher(
-        argv, agents, on_line=_log_of(workspace, sweep_id), env=env, progress=_progress(workspace, sweep_id)
-    )
+        argv, agents, on_line=_log_of(workspace, sweep_id), env=env, progress=_progress(workspace, sweep_id),
+        seats=seats(agents, needs),
+    )  # fmt: skip
 
 
 def _ray_fleet(workspace: Workspace, sweep_id: str, asked: SpecResources, wanted: _Wanted) -> LauncherFleet:

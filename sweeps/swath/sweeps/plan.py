@@ -9,7 +9,7 @@ from pathlib import Path
 
 import sqlalchemy as sa
 
-from swath.agents.protocol import Task
+from swath.agents.protocol import Needs, Task
 from swath.sweeps import ledger
 from swath.sweeps.ledger import SweepRow, TrialRow
 from swath.sweeps.prior import read_prior
@@ -17,7 +17,7 @@ from swath.sweeps.repeating import Repeating, Setup
 from swath.sweeps.search import History, Observation, Searcher, Suggestion, make_history, make_searcher, rng_for
 from swath.sweeps.search.grid import GridRest
 from swath.sweeps.space import SearchSpace
-from swath.sweeps.spec import Metric, SweepSpec, parse_spec
+from swath.sweeps.spec import Metric, Resources, SweepSpec, parse_spec
 from swath.sweeps.spec.search import is_custom
 from swath.sweeps.standings import Standings
 from swath.sweeps.states import ENDED
@@ -38,6 +38,11 @@ class Made:
     point: str
     setup: int
     repeat: int
+
+
+def needs_of(asked: Resources, gpu: float | None = None) -> Needs:
+    """What an agent needs of its machine for a trial; `gpu` wins over the spec's."""
+    return Needs(asked.cpu, asked.gpu if gpu is None else gpu, asked.memory)
 
 
 class Plan:

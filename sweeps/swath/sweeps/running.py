@@ -109,10 +109,14 @@ class Following:
 
 
 class Interrupts:
-    """Counts Ctrl-C (SIGINT) and SIGTERM, which counts as two, while it is entered in the main thread."""
+    """Counts Ctrl-C (SIGINT) and SIGTERM, which counts as two, while it is entered in the main thread.
+
+    `terminated`: there was a SIGTERM.
+    """
 
     def __init__(self) -> None:
         self.count = 0
+        self.terminated = False
         self._former: dict[int, Any] = {}
 
     def __enter__(self) -> Self:
@@ -125,6 +129,7 @@ class Interrupts:
             signal.signal(number, handler)
 
     def _hear(self, number: int, frame: object) -> None:
+        self.terminated = self.terminated or number == signal.SIGTERM
         self.count = max(self.count + 1, 2 if number == signal.SIGTERM else 0)
 
 

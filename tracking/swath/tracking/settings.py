@@ -33,7 +33,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, metaclass=_Tolerant):
     `root` is the `.swath` folder itself, `dir` the folder that it lies in. `url` and `token` are those of SWATH_URL
     and SWATH_TOKEN, else those of `sweep login`: then it is `logged_in`. `server_token` is SWATH_TOKEN alone, which a
     server that is started here asks for. `console` is "off" when output is not to be recorded. `debug` asks the
-    command line for whole tracebacks. `trial` is the trial that this process is, if it is one.
+    command line for whole tracebacks. `gpus` are this machine's, where the driver is not to be asked. `trial` is the
+    trial that this process is, if it is one.
     """
 
     root: str | None = None
@@ -59,6 +60,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, metaclass=_Tolerant):
     system_s: float = 10.0
     alerts: tuple[str, ...] = ()
     visible_devices: str | None = None
+    gpus: tuple[str, ...] | None = None
     debug: bool = False
     trial: TrialContext | None = None
     lease_s: float = 30.0
@@ -108,6 +110,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, metaclass=_Tolerant):
             system_s=_seconds(env, "SWATH_SYSTEM_S", 10.0),
             alerts=tuple(re.findall(r"[^,\s]+", env.get("SWATH_ALERTS") or "")),
             visible_devices=env.get("CUDA_VISIBLE_DEVICES"),
+            gpus=_named(env.get("SWATH_GPUS")),
             debug=_yes(env.get("SWATH_DEBUG"), False),
             trial=from_environment(env),
             lease_s=_seconds(env, "SWATH_LEASE_S", 30.0),
@@ -190,6 +193,11 @@ def helper_environment(url: str, token: str) -> dict[str, str]:
     """The environment of a helper process: this one's, without what it says to us but for the server."""
     kept = {name: value for name, value in os.environ.items() if not name.startswith(("SWATH_", "WANDB_"))}
     return {**kept, "SWATH_URL": url, "SWATH_TOKEN": token}
+
+
+def _named(text: str | None) -> tuple[str, ...] | None:
+    """Names separated by commas or spaces; None where nothing was said, which is not the same as none of them."""
+    return None if text is None else tuple(re.findall(r"[^,\s]+", text))
 
 
 def _yes(text: str | None, default: bool) -> bool:

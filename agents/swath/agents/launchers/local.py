@@ -7,9 +7,11 @@ import os
 import signal
 import subprocess
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
+from swath.agents.environment import inherited
 from swath.agents.executors.group import descendants, kill_all, signal_group
 from swath.agents.launchers.base import AgentEvent, Ended, Launcher, Worker, fate_of
 from swath.tracking.errors import UsageError
@@ -23,12 +25,22 @@ LAST_WORDS = 20
 LONGEST_LINE = 64 * 1024
 
 
+@dataclass(frozen=True)
+class Seat:
+    """What one of several agents has for itself: variables, and words of its command line."""
+
+    environment: Mapping[str, str] = field(default_factory=dict)
+    words: tuple[str, ...] = ()
+
+
 class LocalLauncher(Launcher):
     """Runs `argv` as often as there are to be agents, with `--watch-parent FD` added.
 
     FD is the reading end of a pipe whose writing end only this process holds: when this process is gone, however it
     went, the agents read the end of the file, give their trials back and leave. Each agent is a session of its own, so
-    that Ctrl-C in the terminal reaches this process alone. Their output goes line by line to `on_line`.
+    that Ctrl-C in the terminal reaches this process alone. Their output goes line by line to `on_line`, what they say
+    on stderr to `on_error` where there is one. With `seats` there are as many agents, and each has one of them for as
+    long as it lives; the one that replaces a dead agent takes its seat.
     """
 
     def __init__(
@@ -37,15 +49,20 @@ class LocalLauncher(Launcher):
         agents: int,
         *,
         on_line: OnLine = lambda agent, line: None,
+        on_error: OnLine | None = None,
         cwd: str | None = None,
         env: dict[str, str] | None = None,
+        seats: Sequence[Seat] = (),
         **options: Any,
     ) -> None:
         super().__init__(agents, **options)
         self._argv = list(argv)
         self._on_line = on_line
+        self._on_error = on_error or on_line
         self._cwd = cwd
         self._env = env
+        self._seats = list(seats) or [Seat()] * agents
+        self._taken: dict[str, int] = {}
         self._pipe: tuple[int, int] | None = None
 
     def start(self) -> None:
@@ -62,7 +79,8 @@ class LocalLauncher(Launcher):
     def _hire(self, name: str) -> Worker:
         assert self._pipe is not None, "start() comes first"
         watched = self._pipe[0]
-        argv = [*self._argv, "--watch-parent", str(watched)]
+        seat = self._take_seat(name)
+        argv = [*self._argv, *seat.words, "--watch-parent", str(watched)]
         try:
             process = subprocess.Popen(
                 argv,
@@ -72,20 +90,28 @@ class LocalLauncher(Launcher):
                 pass_fds=(watched,),
                 start_new_session=True,
                 cwd=self._cwd,
-                env=self._env,
+                env={**(inherited() if self._env is None else self._env), **seat.environment},
                 bufsize=0,
             )
         except OSError as error:
             raise UsageError(
                 f"cannot start an agent with {argv[0]!r}: {error}", "see that it is a program, and that memory is left"
             ) from error
-        return LocalWorker(name, process, self._on_line)
+        return LocalWorker(name, process, self._on_line, self._on_error)
+
+    def _take_seat(self, name: str) -> Seat:
+        """The first seat that no living agent has."""
+        alive = {worker.name for worker in self._workers}
+        self._taken = {other: seat for other, seat in self._taken.items() if other in alive}
+        free = next(index for index in range(len(self._seats)) if index not in self._taken.values())
+        self._taken[name] = free
+        return self._seats[free]
 
 
 class LocalWorker:
     """One agent process."""
 
-    def __init__(self, name: str, process: subprocess.Popen[bytes], on_line: OnLine) -> None:
+    def __init__(self, name: str, process: subprocess.Popen[bytes], on_line: OnLine, on_error: OnLine) -> None:
         assert process.stdout is not None
         assert process.stderr is not None
         self.name = name
@@ -93,14 +119,14 @@ class LocalWorker:
         self._process = process
         self._last_words: deque[str] = deque(maxlen=LAST_WORDS)
         self._stdout = _Lines(process.stdout.fileno(), lambda line: on_line(name, line))
-        self._stderr = _Lines(process.stderr.fileno(), self._heard(on_line))
+        self._stderr = _Lines(process.stderr.fileno(), self._heard(on_error))
         self._told = False
         self._drained = False
 
-    def _heard(self, on_line: OnLine) -> Callable[[str], None]:
+    def _heard(self, on_error: OnLine) -> Callable[[str], None]:
         def heard(line: str) -> None:
             self._last_words.append(line)
-            on_line(self.name, line)
+            on_error(self.name, line)
 
         return heard
 

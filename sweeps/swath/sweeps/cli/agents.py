@@ -1,4 +1,4 @@
-"""What the verb agent does: one agent in this process, saying what it takes and how that ends."""
+"""What the verb agent does without slots: one agent in this process, saying what it takes and how that ends."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ class AgentOptions:
 def agent(prefix: str, options: AgentOptions) -> None:
     """Run one agent until there are no more trials."""
     log_to_stderr()
-    with _source(prefix) as source:
+    with source_of(prefix) as source:
         watched: TrialSource = source if options.quiet else Narrated(source)
         made = make_agent(watched, name=options.name, executor=options.executor, echo=not options.quiet)
         if options.name not in (None, made.info.name):
@@ -74,14 +74,20 @@ def agent(prefix: str, options: AgentOptions) -> None:
         quit_with(TERMINATED)
 
 
-@contextmanager
-def _source(prefix: str) -> Iterator[TrialSource]:
-    """The sweep's trial source: a server's when SWATH_URL names one, else this folder's store, else the login's."""
+def asks_server(prefix: str) -> bool:
+    """Whether the trials come from a server: SWATH_URL names one, or a login where this folder has no such sweep."""
     settings = Settings.from_environment()
-    if settings.url and not (settings.logged_in and _is_here(prefix)):
+    return bool(settings.url) and not (settings.logged_in and _is_here(prefix))
+
+
+@contextmanager
+def source_of(prefix: str) -> Iterator[TrialSource]:
+    """The sweep's trial source: a server's, else this folder's store."""
+    if asks_server(prefix):
         from swath.agents.http_source import HttpSource
 
-        with HttpSource(settings.url, settings.token or "", prefix) as source:
+        settings = Settings.from_environment()
+        with HttpSource(settings.url or "", settings.token or "", prefix) as source:
             yield source
         return
     with Workspace.open() as workspace:

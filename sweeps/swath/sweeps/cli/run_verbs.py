@@ -17,7 +17,7 @@ Address = Annotated[
     typer.Option(metavar="ADDRESS", help="A Ray cluster: `auto`, HOST:PORT or ray://HOST:PORT."),
 ]
 Cpu = Annotated[Optional[float], typer.Option(min=0, metavar="X", help="CPUs of each agent on Ray.")]  # noqa: UP045
-Gpu = Annotated[float | None, typer.Option(min=0, metavar="X", help="GPUs of each agent on Ray; may be a part of one.")]
+Gpu = Annotated[float | None, typer.Option(min=0, metavar="X", help="GPUs of each agent; may be a part of one.")]
 Agents = Annotated[
     Optional[int],  # noqa: UP045
     typer.Option(
@@ -119,24 +119,39 @@ def agent(
         str | None, typer.Option(metavar="NAME", help="The agent's name. Default: made from host and pid.")
     ] = None,
     executor: Executor = None,
+    slots: Annotated[
+        Optional[str],  # noqa: UP045
+        typer.Option(
+            metavar="N|auto",
+            help="Trials at the same time, each by an agent of its own; `auto`: as many as fit. Default: 1.",
+        ),
+    ] = None,
     watch_parent: Annotated[
         Optional[int],  # noqa: UP045
         typer.Option(hidden=True, help="File descriptor of a pipe: the agent ends when its other end closes."),
     ] = None,
     quiet: Quiet = False,
 ) -> None:
-    """Run one agent in the foreground, in this process.
+    """Run one agent in the foreground; with --slots several.
 
     It takes trials of the sweep until there are no more. Several agents, in several terminals, share one sweep.
     With SWATH_URL (and SWATH_TOKEN) the trials come from that server.
+    With --slots the GPUs that `resources` asks for are dealt out among the agents, and dead ones are replaced.
     Exit codes: 3 the program is broken (it failed three times at the start), 130 interrupted, 143 ended by SIGTERM.
 
     \b
-    Example:  sweep agent last --count 10
+    Examples:  sweep agent last --count 10
+               sweep agent last --slots auto
     """
     from swath.sweeps.cli import agents
 
-    agents.agent(sweep, agents.AgentOptions(count, name, executor, watch_parent, quiet))
+    options = agents.AgentOptions(count, name, executor, watch_parent, quiet)
+    if slots is None:
+        agents.agent(sweep, options)
+        return
+    from swath.sweeps.cli import slots as several
+
+    several.run(sweep, slots, options)
 
 
 @app.command(rich_help_panel=RUN)

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from swath.tracking.surroundings import gpus
-from swath.tracking.surroundings.gpus import Gpus, open_gpus, visible
+from swath.tracking.surroundings.gpus import Gpus, names, open_gpus, visible
 from swath.tracking.surroundings.usage import GpuReading
 
 UUIDS = ["GPU-aaaa-1", "GPU-aabb-2", "GPU-cccc-3"]
@@ -99,6 +99,42 @@ def test_what_a_card_does_not_tell_is_left_out_and_the_rest_stands() -> None:
 )
 def test_visible_devices_are_read_as_cuda_reads_them(said: str | None, seen: set[int]) -> None:
     assert visible(said, UUIDS) == seen
+
+
+@pytest.mark.parametrize(
+    ("said", "usable"),
+    [
+        (None, UUIDS),
+        ("", []),
+        ("2,0,2", ["2", "0"]),
+        ("GPU-cc,2,GPU-aaaa-1", ["GPU-cc", "GPU-aaaa-1"]),
+        ("1,9,0", ["1"]),
+        ("MIG-1234,MIG-5678", ["MIG-1234", "MIG-5678"]),
+        ("MIG-GPU-cccc-3/1/0,MIG-GPU-cccc-3/2/0", ["MIG-GPU-cccc-3/1/0", "MIG-GPU-cccc-3/2/0"]),
+    ],
+)
+def test_the_usable_gpus_keep_the_names_that_they_were_given(said: str | None, usable: list[str]) -> None:
+    assert names(UUIDS, said) == usable
+
+
+def test_a_card_that_is_cut_counts_as_its_slices() -> None:
+    class Cut(StandInNvml):
+        def nvmlDeviceGetMigMode(self, card: int) -> list[int]:
+            return [card, card]
+
+        def nvmlDeviceGetMaxMigDeviceCount(self, card: int) -> int:
+            return 3
+
+        def nvmlDeviceGetMigDeviceHandleByIndex(self, card: int, index: int) -> str:
+            if index == 1:
+                raise RuntimeError("Not Found")
+            return f"MIG-{index}"
+
+        def nvmlDeviceGetUUID(self, card: Any) -> str:
+            return card if isinstance(card, str) else UUIDS[card]
+
+    assert Gpus(Cut()).usable() == ["0", "MIG-0", "MIG-2"]
+    assert Gpus(StandInNvml()).usable() == ["0", "1"]
 
 
 @pytest.mark.skipif(Path("/proc/driver/nvidia").exists(), reason="there is a driver here")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from swath.tracking.imports import unforked
@@ -28,7 +28,7 @@ class Gpus:
         if not self._cards:
             return {}
         nvml = self._nvml
-        uuids = [_text(_ask(nvml.nvmlDeviceGetUUID, card)) for card in self._cards]
+        uuids = self.uuids()
         seen = visible(visible_devices, uuids)
         found: dict[str, Any] = {"gpus": [self._card(i, uuids[i], i in seen) for i in range(len(self._cards))]}
         if driver := _text(_ask(nvml.nvmlSystemGetDriverVersion)):
@@ -36,6 +36,23 @@ class Gpus:
         if version := _ask(nvml.nvmlSystemGetCudaDriverVersion):
             found["cuda"] = f"{version // 1000}.{version % 1000 // 10}"
         return found
+
+    def uuids(self) -> list[str]:
+        """The name of each card that is nowhere else the same."""
+        return [_text(_ask(self._nvml.nvmlDeviceGetUUID, card)) for card in self._cards]
+
+    def usable(self) -> list[str]:
+        """What CUDA_VISIBLE_DEVICES can name: each card by its number, or the slices (MIG) that it is cut into."""
+        return [name for index, card in enumerate(self._cards) for name in self._slices(card) or [str(index)]]
+
+    def _slices(self, card: Any) -> list[str]:
+        nvml = self._nvml
+        mode = _ask(nvml.nvmlDeviceGetMigMode, card) if hasattr(nvml, "nvmlDeviceGetMigMode") else None
+        if not mode or not mode[0]:
+            return []
+        most = _ask(nvml.nvmlDeviceGetMaxMigDeviceCount, card) or 0
+        slices = [_ask(nvml.nvmlDeviceGetMigDeviceHandleByIndex, card, index) for index in range(most)]
+        return [_text(_ask(nvml.nvmlDeviceGetUUID, each)) for each in slices if each is not None]
 
     def read(self) -> list[GpuReading]:
         """How busy each card is now."""
@@ -83,7 +100,31 @@ def visible(said: str | None, uuids: list[str]) -> set[int]:
     return found
 
 
+def names(named: Sequence[str] | None, said: str | None) -> list[str]:
+    """The GPUs that processes started here may use, by names that CUDA_VISIBLE_DEVICES takes; each once, in order.
+
+    `named` are all GPUs of the machine, None: those that the driver tells of, slices (MIG) instead of a card that is
+    cut. `said` is what CUDA_VISIBLE_DEVICES says, None when it is not set; its words are kept as they are.
+    """
+    if named is not None:
+        known = every = list(dict.fromkeys(named))
+    else:
+        found = open_gpus()
+        known, every = (found.uuids(), found.usable()) if found is not None else ([], [])
+    if said is None:
+        return every
+    kept: dict[int | str, str] = {}
+    for word in (word.strip() for word in said.split(",")):
+        key = word if word.startswith("MIG-") else _index(word, known)
+        if key is None:
+            break
+        kept.setdefault(key, word)
+    return list(kept.values())
+
+
 def _index(word: str, uuids: list[str]) -> int | None:
+    if word in uuids:
+        return uuids.index(word)
     if word.isdecimal():
         return int(word) if int(word) < len(uuids) else None
     if word.startswith("MIG-GPU-"):

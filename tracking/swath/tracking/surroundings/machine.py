@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from swath.tracking.imports import unforked
-from swath.tracking.surroundings import cgroups
+from swath.tracking.surroundings import cgroups, gpus
 
 _ROOT = Path("/")
 _MARKS = (
@@ -22,6 +22,24 @@ _GROUP_MARKS = (
     ("containerd", "containerd"),
     ("/lxc", "lxc"),
 )
+
+
+class Room(NamedTuple):
+    """What processes started here may use together: cores, bytes of memory, and GPUs by the names CUDA knows."""
+
+    cpus: float
+    memory: float
+    gpus: tuple[str, ...] = ()
+
+
+def room(named_gpus: tuple[str, ...] | None, visible_devices: str | None, root: Path = _ROOT) -> Room:
+    """The room there is. `named_gpus` are the machine's GPUs, or None: the driver is asked then."""
+    with unforked():
+        import psutil
+    limits = cgroups.limits(root)
+    cpus = min(float(os.cpu_count() or 1), _allowed_cpus(), limits.cpu.amount if limits.cpu else float("inf"))
+    memory = min(float(psutil.virtual_memory().total), limits.memory.amount if limits.memory else float("inf"))
+    return Room(cpus, memory, tuple(gpus.names(named_gpus, visible_devices)))
 
 
 def facts(root: Path = _ROOT) -> dict[str, Any]:
