@@ -48,6 +48,17 @@ class Task(msgspec.Struct, frozen=True):
         return self.program or " ".join(self.command or ())
 
 
+class Gang(msgspec.Struct, frozen=True):
+    """How one trial is spread: `processes` ranks on each of `nodes` machines, started and ended together."""
+
+    nodes: int = 1
+    processes: int = 1
+
+    @property
+    def size(self) -> int:
+        return self.nodes * self.processes
+
+
 class Job(msgspec.Struct, frozen=True):
     """What an agent learns once, when it joins: everything that is the same for all trials of the sweep.
 
@@ -57,6 +68,7 @@ class Job(msgspec.Struct, frozen=True):
     `run_root`: the folder of run folders when the agent shares the source's disk, else None (then the agent keeps
     the logs in a folder of its own until they are delivered). `agent_name` is the name that the sweep knows the agent
     by: the one it asked for, or another one where that was taken; "" where the source gives no names.
+    `gang`: how each trial is spread over several processes; None when a trial is one process.
     """
 
     sweep_id: str
@@ -69,6 +81,7 @@ class Job(msgspec.Struct, frozen=True):
     grace_s: float = 10.0
     run_root: str | None = None
     agent_name: str = ""
+    gang: Gang | None = None
 
 
 class Lease(msgspec.Struct, frozen=True):
