@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from swath.tracking.context import TrialContext
 
 #: Names that say which run or sweep a process belongs to; an agent that is itself inside a run must not hand them on.
-_OF_A_RUN = ("SWATH_RUN_ID", "SWATH_SWEEP_ID", "SWATH_ATTEMPT", "SWATH_RUN_DIR", "SWATH_SWEEP_PARAM_PATH")
+_OF_A_RUN = ("SWATH_RUN_ID", "SWATH_SWEEP_ID", "SWATH_ATTEMPT", "SWATH_RUN_DIR", "SWATH_SWEEP_PARAM_PATH", "SWATH_RANK")
 
 
 def inherited() -> dict[str, str]:

@@ -56,6 +56,17 @@ class Needs(msgspec.Struct, frozen=True):
     memory: int | None = None
 
 
+class Gang(msgspec.Struct, frozen=True):
+    """How one trial is spread: `processes` ranks on each of `nodes` machines, started and ended together."""
+
+    nodes: int = 1
+    processes: int = 1
+
+    @property
+    def size(self) -> int:
+        return self.nodes * self.processes
+
+
 class Job(msgspec.Struct, frozen=True):
     """What an agent learns once, when it joins: everything that is the same for all trials of the sweep.
 
@@ -66,6 +77,7 @@ class Job(msgspec.Struct, frozen=True):
     the logs in a folder of its own until they are delivered). `agent_name` is the name that the sweep knows the agent
     by: the one it asked for, or another one where that was taken; "" where the source gives no names. `needs` is what
     a trial needs of the machine.
+    `gang`: how each trial is spread over several processes; None when a trial is one process.
     """
 
     sweep_id: str
@@ -79,6 +91,7 @@ class Job(msgspec.Struct, frozen=True):
     run_root: str | None = None
     agent_name: str = ""
     needs: Needs = Needs()
+    gang: Gang | None = None
 
 
 class Lease(msgspec.Struct, frozen=True):

@@ -14,7 +14,8 @@ def used_up(step: Step) -> str:
     if budget.no_improvement is not None and sweep.stale >= budget.no_improvement:
         return f"{sweep.stale} trials in a row ended without a better result (budget.no_improvement)"
     if budget.gpu_hours is not None:
-        hours = ledger.seconds_used(step.connection, sweep.id, step.now) * step.plan.spec.resources.gpu / 3600
+        needed = step.plan.spec.resources
+        hours = ledger.seconds_used(step.connection, sweep.id, step.now) * needed.gpu * needed.nodes / 3600
         if hours >= budget.gpu_hours:
             return f"the budget of GPU time is used up: {hours:.2f} of {budget.gpu_hours:g} GPU hours"
     return ""

@@ -84,7 +84,7 @@ class Controller:
                 sweep_id=self.sweep_id, sweep_name=step.sweep.name, project=plan.spec.project or "",
                 task=plan.task(step.sweep), metric=plan.metric_name, decides=plan.decides, lease_s=self._lease_s,
                 grace_s=plan.grace_s, run_root=str(self._root / "runs") if self._shared_disk else None,
-                agent_name=known.name if known is not None else "", needs=needs_of(plan.spec.resources),
+                agent_name=known.name if known is not None else "", needs=needs_of(plan.spec.resources), gang=plan.gang,
             )  # fmt: skip
 
     def acquire(self, agent_id: str, request: str) -> Offer:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import sqlalchemy as sa
 
-from swath.agents.protocol import Needs, Task
+from swath.agents.protocol import Gang, Needs, Task
 from swath.sweeps import ledger
 from swath.sweeps.ledger import SweepRow, TrialRow
 from swath.sweeps.prior import read_prior
@@ -67,6 +67,12 @@ class Plan:
     def decides(self) -> bool:
         """Whether a report can end a trial or the sweep, so that it should be taken over without delay."""
         return self.stopper is not None or (self.spec.metric is not None and self.spec.metric.target is not None)
+
+    @property
+    def gang(self) -> Gang | None:
+        """How a trial is spread over processes; None when it is one."""
+        needed = self.spec.resources
+        return Gang(needed.nodes, needed.per_node) if needed.distributed else None
 
     @classmethod
     def load(cls, sweep: SweepRow, root: Path) -> Plan:

@@ -21,7 +21,7 @@ def test_a_child_that_cannot_be_watched_is_killed_and_has_not_started(tmp_path: 
     process = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(600)"], start_new_session=True)
     wake = Wake()
     no_such_pipe = {"stdout": 1_000_000}
-    execution = supervise(CommandChild(process), no_such_pipe, tmp_path, 1, 1.0, SYSTEM_CLOCK, wake)
+    execution = supervise([(0, (CommandChild(process), no_such_pipe))], tmp_path, 1, 1.0, SYSTEM_CLOCK, wake)
     outcome = execution.wait()
     wake.close()
     assert outcome.ending == "failed"

@@ -101,8 +101,29 @@ def test_what_is_left_out_has_defaults() -> None:
     assert spec.retry == Retry(max=5, on=frozenset({"crashed", "preempted"}))
 
 
+@pytest.mark.parametrize(
+    ("resources", "per_node", "distributed"),
+    [
+        ({}, 1, False),
+        ({"gpu": 4}, 1, False),
+        ({"gpu": 4, "nodes": 2}, 4, True),
+        ({"gpu": 0.5, "nodes": 2}, 1, True),
+        ({"nodes": 2}, 1, True),
+        ({"nodes": 2, "gpu": 4, "processes": 2}, 2, True),
+        ({"processes": 1}, 1, True),
+        ({"processes": 3}, 3, True),
+    ],
+)
+def test_a_trial_on_several_nodes_has_a_process_for_each_gpu_unless_it_says(
+    resources: dict[str, Any], per_node: int, distributed: bool
+) -> None:
+    found = parse_spec(simple(resources=resources)).resources
+    assert (found.per_node, found.distributed) == (per_node, distributed)
+
+
 def test_a_spec_survives_its_own_dict() -> None:
-    for spec in (parse_spec(FULL), parse_spec(simple(function="a.b:c"))):
+    spread = parse_spec(simple(resources={"nodes": 2, "processes": 3, "placement": "pack"}))
+    for spec in (parse_spec(FULL), parse_spec(simple(function="a.b:c")), spread):
         assert parse_spec(json.loads(json.dumps(spec.to_dict()))) == spec
 
 
@@ -251,7 +272,6 @@ def test_a_method_of_the_users_own_is_named_by_its_module(method: Any) -> None:
 @pytest.mark.parametrize(
     "source",
     [
-        simple(resources={"nodes": 2}),
         simple(resources={"custom": {"tpu": 1}}),
     ],
 )
@@ -272,6 +292,11 @@ def test_smaller_keys_that_come_later(source: dict[str, Any]) -> None:
         (simple(resources={"cpu": 0}), "resources.cpu", "above 0"),
         (simple(resources={"gpu": -1}), "resources.gpu", "at least 0"),
         (simple(resources={"memory": "8 apples"}), "resources.memory", "8GiB"),
+        (simple(resources={"nodes": 0}), "resources.nodes", "at least 1"),
+        (simple(resources={"processes": 1.5}), "resources.processes", "whole number"),
+        (simple(resources={"gpu": 2, "processes": 4}), "resources.processes", "a node with 2 GPUs"),
+        (simple(resources={"nodes": 2, "placement": "packed"}), "resources.placement", "did you mean 'pack'?"),
+        (simple(resources={"placement": "pack"}), "resources.placement", "one node"),
         (simple(retry={"max": -1}), "retry.max", "at least 0"),
         (simple(retry={"on": ["crash"]}), "retry.on[0]", "did you mean 'crashed'?"),
         (simple(retry={"on": "failed"}), "retry.on", "list"),

@@ -25,7 +25,7 @@ class TrialContext(msgspec.Struct, frozen=True):
 
     `config` holds the sweep's parameters: they win over the program's own and cannot be changed by it.
     `on_row` is called with the values of every row after it is in the log, in the thread that logged (same
-    process only).
+    process only). `rank`: which process of the trial this is; rank 0 reports, the others record only what is their own.
     """
 
     run_id: str
@@ -38,6 +38,7 @@ class TrialContext(msgspec.Struct, frozen=True):
     config: dict[str, Any] = {}
     capture_console: bool = True
     on_row: Callable[[dict[str, Any]], None] | None = None
+    rank: int = 0
 
     def to_environment(self) -> dict[str, str]:
         """The variables that make a child process this trial; writes the config into the run's folder."""
@@ -59,6 +60,8 @@ class TrialContext(msgspec.Struct, frozen=True):
         }
         if not self.capture_console:
             variables["SWATH_CONSOLE"] = "off"
+        if self.rank:
+            variables["SWATH_RANK"] = str(self.rank)
         return variables
 
 
@@ -116,6 +119,7 @@ def from_environment(variables: Mapping[str, str]) -> TrialContext | None:
         group=variables.get("SWATH_RUN_GROUP", ""),
         config=read_params(Path(params)) if params else {},
         capture_console=variables.get("SWATH_CONSOLE", "").lower() != "off",
+        rank=int(variables.get("SWATH_RANK") or 0),
     )
 
 

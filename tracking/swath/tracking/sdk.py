@@ -222,6 +222,7 @@ def _start(said: _Said, known: Settings, given: dict[str, Any], *, beside: bool)
         known,
         on_row=trial.on_row if trial else None,
         is_global=scope is None and not beside,
+        rank=trial.rank if trial is not None else 0,
     )
     console = (known.console or "").lower() not in ("off", "0", "false")
     console = console and (trial is None or trial.capture_console)

@@ -3,21 +3,17 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import os
 import subprocess
 from pathlib import Path
 
-from swath.agents.environment import child_environment
-from swath.agents.executors.base import Execution
-from swath.agents.executors.output import echo_with
-from swath.agents.executors.supervised import Wake, supervise
-from swath.agents.executors.unstarted import NotStarted
+from swath.agents.executors.children import Birth, ChildExecutor
+from swath.agents.executors.member import Born
 from swath.agents.macros import expand
 from swath.agents.protocol import Assignment, Job
 from swath.agents.task import check_task, command_of
-from swath.tracking.clock import SYSTEM_CLOCK, Clock
 from swath.tracking.context import TrialContext
-from swath.tracking.errors import SwathError
 
 
 class CommandChild:
@@ -44,40 +40,27 @@ class CommandChild:
         self._process.wait()
 
 
-class CommandExecutor:
-    """The `Executor` for programs. With `echo`, each line of output is printed here too, after the trial's name."""
-
-    inline = False
-
-    def __init__(self, clock: Clock = SYSTEM_CLOCK, echo: bool = False) -> None:
-        self._clock = clock
-        self._echo = echo
-        self._wake = Wake()
+class CommandExecutor(ChildExecutor):
+    """The `Executor` for programs."""
 
     def prepare(self, job: Job) -> None:
+        super().prepare(job)
         check_task(job.task)
 
-    def _woken(self) -> Wake:
-        if not self._wake.open:
-            self._wake = Wake()
-        return self._wake
+    def _birth(
+        self, assignment: Assignment, job: Job, run_dir: Path, context: TrialContext, environment: dict[str, str]
+    ) -> Birth:
+        words = self._words(assignment, job, run_dir, environment)
+        return functools.partial(self._born, words, environment, job.task.cwd)
 
-    def start(self, assignment: Assignment, job: Job, run_dir: Path, context: TrialContext) -> Execution:
-        lease = assignment.lease
-        try:
-            environment = child_environment(context)
-            words = self._words(assignment, job, run_dir, environment)
-            process = self._popen(words, environment, job.task.cwd)
-        except (OSError, SwathError) as error:
-            return NotStarted(f"could not start {job.task.describe()}: {error}", run_dir, lease.attempt, self._clock)
+    def _born(self, words: list[str], environment: dict[str, str], cwd: str | None) -> Born:
+        process = self._popen(words, environment, cwd)
         assert process.stdout is not None
         assert process.stderr is not None
         streams = {"stdout": os.dup(process.stdout.fileno()), "stderr": os.dup(process.stderr.fileno())}
         process.stdout.close()
         process.stderr.close()
-        echo = echo_with(f"[{assignment.name}] ") if self._echo else None
-        child = CommandChild(process)
-        return supervise(child, streams, run_dir, lease.attempt, job.grace_s, self._clock, self._woken(), echo)
+        return CommandChild(process), streams
 
     def _words(self, assignment: Assignment, job: Job, run_dir: Path, environment: dict[str, str]) -> list[str]:
         return expand(
@@ -100,9 +83,3 @@ class CommandExecutor:
             start_new_session=True,
             bufsize=0,
         )
-
-    def interrupt(self) -> None:
-        """No start takes long."""
-
-    def close(self) -> None:
-        self._wake.close()

@@ -29,9 +29,9 @@ class Mark(msgspec.Struct, frozen=True):
     boot: str
 
 
-def mark_path(run_dir: Path, attempt: int) -> Path:
-    """`<attempt>.pid`, there while a child runs."""
-    return run_dir / f"{attempt:04d}.pid"
+def mark_path(run_dir: Path, attempt: int, rank: int = 0) -> Path:
+    """`<attempt>.pid`, or `<attempt>-rank<n>.pid`, there while a child runs."""
+    return run_dir / (f"{attempt:04d}-rank{rank}.pid" if rank else f"{attempt:04d}.pid")
 
 
 def boot_id() -> str:
@@ -49,11 +49,11 @@ def mark_of(pid: int) -> Mark | None:
         return None
 
 
-def write_mark(run_dir: Path, attempt: int, pid: int) -> None:
+def write_mark(run_dir: Path, attempt: int, pid: int, rank: int = 0) -> None:
     """Say that the group led by `pid` runs the attempt. Where that cannot be written the attempt goes on without."""
     mark = mark_of(pid)
     if mark is not None:
-        write_whole(mark_path(run_dir, attempt), mark)
+        write_whole(mark_path(run_dir, attempt, rank), mark)
 
 
 def write_whole(path: Path, mark: msgspec.Struct) -> None:
@@ -68,9 +68,9 @@ def write_whole(path: Path, mark: msgspec.Struct) -> None:
             draft.unlink(missing_ok=True)
 
 
-def remove_mark(run_dir: Path, attempt: int) -> None:
+def remove_mark(run_dir: Path, attempt: int, rank: int = 0) -> None:
     with contextlib.suppress(OSError):
-        mark_path(run_dir, attempt).unlink(missing_ok=True)
+        mark_path(run_dir, attempt, rank).unlink(missing_ok=True)
 
 
 def signal_group(pgid: int, number: int) -> bool:
@@ -98,16 +98,22 @@ def kill_all(processes: Iterable[psutil.Process]) -> None:
 
 
 def reap_orphan(run_dir: Path, attempt: int) -> bool:
-    """Kill the process group of an attempt whose agent died; True when something was still alive.
+    """Kill the process groups (one for each rank) of an attempt whose agent died; True when something was still alive.
 
-    Does nothing when the group ran on another machine or before the last boot, or when its number belongs to another
+    Does nothing when a group ran on another machine or before the last boot, or when its number belongs to another
     process by now. The caller must be sure that the agent has lost its lease.
     """
-    mark = _read_mark(mark_path(run_dir, attempt))
+    paths = [mark_path(run_dir, attempt), *run_dir.glob(f"{attempt:04d}-rank*.pid")]
+    return sum(_reap(path) for path in paths) > 0
+
+
+def _reap(path: Path) -> bool:
+    mark = _read_mark(path)
     if mark is None or mark.host != socket.gethostname():
         return False
     alive = kill_marked(mark)
-    remove_mark(run_dir, attempt)
+    with contextlib.suppress(OSError):
+        path.unlink(missing_ok=True)
     return alive
 
 

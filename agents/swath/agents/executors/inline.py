@@ -9,6 +9,7 @@ import msgspec
 
 from swath.agents.executors.function import call, exit_code_of, takes_config, traceback_of
 from swath.agents.executors.output import AgentLog
+from swath.agents.executors.ranks import check_one_process
 from swath.agents.executors.supervised import KILL, REQUEST, TERMINATE, StopRequests, Wish
 from swath.agents.protocol import Assignment, Ending, Job, Outcome
 from swath.agents.task import Function, TaskError, load_function
@@ -103,6 +104,7 @@ class InlineExecutor:
         self._loading = False
 
     def prepare(self, job: Job) -> None:
+        check_one_process(job)
         if self._given is not None:
             return
         if job.task.function is None and job.task.pickled is None:

@@ -33,10 +33,13 @@ Echo = Callable[[str], None]
 
 
 class AgentLog:
-    """The agent's own segment of one attempt, made at the first record. A full disk costs records, never the trial."""
+    """The agent's own segment of one attempt, made at the first record. A full disk costs records, never the trial.
 
-    def __init__(self, run_dir: Path, attempt: int) -> None:
-        self._path = run_dir / segment_name(attempt, "agent")
+    `writer` names it: another one for those who watch over ranks on other nodes.
+    """
+
+    def __init__(self, run_dir: Path, attempt: int, writer: str = "agent") -> None:
+        self._path = run_dir / segment_name(attempt, writer)
         self._writer: LogWriter | None = None
         self._dropped = 0
 
@@ -82,9 +85,14 @@ class Tail:
 
 
 class Pipe:
-    """One stream of a child: bytes in, whole lines out. Bytes that are not UTF-8 become replacement characters."""
+    """One stream of a child: bytes in, whole lines out. Bytes that are not UTF-8 become replacement characters.
 
-    def __init__(self, fd: int, stream: str, log: AgentLog, tail: Tail, clock: Clock, echo: Echo | None) -> None:
+    `label` stands before each line, to tell whose it is where several children write to one log.
+    """
+
+    def __init__(
+        self, fd: int, stream: str, log: AgentLog, tail: Tail, clock: Clock, echo: Echo | None, label: str = ""
+    ) -> None:
         os.set_blocking(fd, False)
         self.fd = fd
         self.open = True
@@ -93,6 +101,7 @@ class Pipe:
         self._tail = tail
         self._clock = clock
         self._echo = echo
+        self._label = label
         self._decoder = codecs.getincrementaldecoder("utf-8")(errors="replace")
         self._partial = ""
         self._partial_since = 0.0
@@ -138,8 +147,11 @@ class Pipe:
             self._partial = ""
 
     def _record(self, text: str) -> None:
-        self._log.append(Output(self._stream, self._clock.now(), text))
         self._tail.add(text)
+        if self._label:
+            text = "".join(f"{self._label}{line}" for line in text.splitlines(keepends=True))
+            text += "" if text.endswith("\n") else "\n"
+        self._log.append(Output(self._stream, self._clock.now(), text))
         if self._echo is not None:
             for line in text.splitlines():
                 self._echo(line)

@@ -2,26 +2,23 @@
 
 from __future__ import annotations
 
+import functools
 import logging
 import os
 import sys
 from pathlib import Path
 
-from swath.agents.environment import child_environment
 from swath.agents.executors import warm
-from swath.agents.executors.base import Execution
+from swath.agents.executors.children import Birth
 from swath.agents.executors.command import CommandExecutor
-from swath.agents.executors.output import echo_with
+from swath.agents.executors.member import Born
 from swath.agents.executors.script import Script
 from swath.agents.executors.server import WarmServer
-from swath.agents.executors.supervised import supervise
-from swath.agents.executors.unstarted import NotStarted
 from swath.agents.macros import program_path
 from swath.agents.protocol import Assignment, Job, Task
 from swath.agents.task import command_of
 from swath.tracking.clock import SYSTEM_CLOCK, Clock
 from swath.tracking.context import TrialContext
-from swath.tracking.errors import SwathError
 
 logger = logging.getLogger("swath.agents")
 
@@ -57,24 +54,24 @@ class ProgramExecutor(CommandExecutor):
             self.close_server()
         return fault
 
-    def start(self, assignment: Assignment, job: Job, run_dir: Path, context: TrialContext) -> Execution:
+    def _birth(
+        self, assignment: Assignment, job: Job, run_dir: Path, context: TrialContext, environment: dict[str, str]
+    ) -> Birth:
+        words = self._words(assignment, job, run_dir, environment)
+        cold = functools.partial(self._born, words, environment, job.task.cwd)
         if self._server is None:
-            return super().start(assignment, job, run_dir, context)
-        attempt = assignment.lease.attempt
+            return cold
+        script = Script(environment, job.task.cwd, tuple(words[words.index(sys.executable) + 1 :]))
+        return functools.partial(self._forked, script, cold)
+
+    def _forked(self, script: Script, cold: Birth) -> Born:
         try:
-            environment = child_environment(context)
-            words = self._words(assignment, job, run_dir, environment)
-            script = Script(environment, job.task.cwd, tuple(words[words.index(sys.executable) + 1 :]))
-        except (OSError, SwathError) as error:
-            return NotStarted(f"could not start {job.task.describe()}: {error}", run_dir, attempt, self._clock)
-        try:
-            child, streams = self._server.fork(script)
+            if self._server is not None:
+                return self._server.fork(script)
         except (OSError, EOFError) as error:
             logger.warning("trials start cold from now on: the process that they are forked from died (%s)", error)
             self.close_server()
-            return super().start(assignment, job, run_dir, context)
-        echo = echo_with(f"[{assignment.name}] ") if self._echo else None
-        return supervise(child, streams, run_dir, attempt, job.grace_s, self._clock, self._woken(), echo)
+        return cold()
 
     def interrupt(self) -> None:
         if self._server is not None:

@@ -1,4 +1,6 @@
-"""Watches one child process to its end: pumps its output, carries out stop requests, leaves no process behind.
+"""Watches the processes of an attempt to their end: pumps output, carries out stop requests, leaves nothing behind.
+
+Most attempts are one process. Those of a gang (several ranks) end together: the death of one ends the others.
 
 All signals are sent from the thread that waits, so that a process number is never used after it was given back.
 """
@@ -9,11 +11,11 @@ import contextlib
 import os
 import selectors
 import signal
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Protocol
 
-from swath.agents.executors.group import descendants, kill_all, remove_mark, signal_group, write_mark
-from swath.agents.executors.output import AgentLog, Echo, Pipe, Tail
+from swath.agents.executors.member import Born, Member, discard
+from swath.agents.executors.output import AgentLog, Echo, Pipe
 from swath.agents.executors.unstarted import NotStarted
 from swath.agents.protocol import Ending, Outcome
 from swath.tracking.clock import Clock
@@ -25,27 +27,12 @@ _SLOW_TICK_S = 0.5
 #: After its group is dead, what a stranger still holding the pipe may add.
 _DRAIN_S = 0.5
 _MOST_READS = 1024
-#: After a kill verdict.
+#: After a kill verdict, or the death of another rank.
 _KILL_GRACE_S = 5.0
+#: How long the others may take once one rank has followed a stop request: they may wait for it for ever.
+_FOLLOW_S = 2.0
 
 REQUEST, TERMINATE, KILL = 1, 2, 3
-
-
-class Child(Protocol):
-    """A started process that leads a process group of its own."""
-
-    pid: int
-
-    @property
-    def exit_fd(self) -> int | None:
-        """Readable once the process has ended; None where the system has no such thing."""
-        ...
-
-    def poll(self) -> int | None:
-        """The exit code when it has ended (negative: the signal that ended it), else None."""
-        ...
-
-    def close(self) -> None: ...
 
 
 class Wake:
@@ -101,38 +88,37 @@ class StopRequests:
 
 
 class Supervised:
-    """The `Execution` of a child process."""
+    """The `Execution` of child processes: one, or the ranks of a gang that run on this machine.
+
+    `writer` names the segment of their output. Only the supervisor of rank 0 records how the attempt ended.
+    """
 
     def __init__(
         self,
-        child: Child,
-        streams: dict[str, int],
+        born: Sequence[tuple[int, Born]],
         run_dir: Path,
         attempt: int,
         grace_s: float,
         clock: Clock,
         wake: Wake,
         echo: Echo | None = None,
+        writer: str = "agent",
     ) -> None:
-        self._child = child
-        self._run_dir = run_dir
-        self._attempt = attempt
         self._grace_s = grace_s
         self._clock = clock
         self._wish = Wish()
         self._requests = StopRequests(run_dir, attempt)
-        self._log = AgentLog(run_dir, attempt)
-        self._tail = Tail()
-        self._pipes = [Pipe(fd, name, self._log, self._tail, clock, echo) for name, fd in streams.items()]
+        self._log = AgentLog(run_dir, attempt, writer)
+        self._members = [Member(each, run_dir, attempt, self._log, clock, echo, rank) for rank, each in born]
+        self._alive = list(self._members)
         self._wake = wake
         self._ended = False
         self._level = 0
         self._deadline: float | None = None
-        write_mark(run_dir, attempt, child.pid)
 
     @property
     def pids(self) -> tuple[int, ...]:
-        return () if self._ended else (self._child.pid,)
+        return () if self._ended else tuple(member.child.pid for member in self._members)
 
     def stop(self, reason: str, ending: Ending = "stopped") -> None:
         self._ask(REQUEST, reason, ending)
@@ -153,29 +139,53 @@ class Supervised:
 
     def wait(self) -> Outcome:
         try:
-            code = self._watch()
-            self._sweep_up()
-            return self._outcome(code)
+            self._watch()
+            self._drain()
+            return self._outcome()
         except BaseException:
             self._escalate(KILL)
             raise
         finally:
             self._release()
 
-    def _watch(self) -> int:
+    def _watch(self) -> None:
         with selectors.DefaultSelector() as selector:
             selector.register(self._wake.fd, selectors.EVENT_READ)
-            if self._child.exit_fd is not None:
-                selector.register(self._child.exit_fd, selectors.EVENT_READ)
-            for pipe in self._pipes:
-                selector.register(pipe.fd, selectors.EVENT_READ, pipe)
-            while (code := self._child.poll()) is None:
+            for member in self._members:
+                if member.child.exit_fd is not None:
+                    selector.register(member.child.exit_fd, selectors.EVENT_READ)
+                for pipe in member.pipes:
+                    selector.register(pipe.fd, selectors.EVENT_READ, pipe)
+            while self._look(selector):
                 for key, _ in selector.select(self._patience()):
                     self._serve(key, selector)
-                for pipe in self._pipes:
-                    pipe.tick()
+                for member in self._members:
+                    for pipe in member.pipes:
+                        pipe.tick()
                 self._carry_out()
-        return code
+
+    def _look(self, selector: selectors.BaseSelector) -> bool:
+        """See who has ended; whether anybody is alive."""
+        for member in [each for each in self._alive if each.poll()]:
+            self._alive.remove(member)
+            if member.child.exit_fd is not None:
+                selector.unregister(member.child.exit_fd)
+            member.sweep_up()
+        if len(self._alive) < len(self._members):
+            self._hurry()
+        return bool(self._alive)
+
+    def _hurry(self) -> None:
+        """One rank is gone. If it failed the others end now; if it followed a stop request they have a moment to."""
+        if self._alive and self._level < TERMINATE and self._culprit() is not None and not self._wish.ending:
+            self._escalate(TERMINATE)
+        elif self._level == REQUEST and self._deadline is not None:
+            self._deadline = min(self._deadline, self._clock.monotonic() + _FOLLOW_S)
+
+    def _culprit(self) -> Member | None:
+        """Who failed by itself; one that a signal ended before others: their errors may come of its death."""
+        failed = [member for member in self._members if member.code and not member.signalled]
+        return min(failed, key=lambda member: (member.code or 0) > 0, default=None)
 
     def _serve(self, key: selectors.SelectorKey, selector: selectors.BaseSelector) -> None:
         if key.fd == self._wake.fd:
@@ -187,15 +197,16 @@ class Supervised:
                 selector.unregister(fd)
 
     def _patience(self) -> float:
-        return _TICK_S if self._level or self._child.exit_fd is None else _SLOW_TICK_S
+        unseen = any(member.child.exit_fd is None for member in self._alive)
+        return _TICK_S if self._level or unseen else _SLOW_TICK_S
 
     def _carry_out(self) -> None:
-        """Bring the child to the level that is wished, and one level further when its time is up."""
+        """Bring the processes to the level that is wished, and one level further when their time is up."""
         if self._deadline is not None and self._clock.monotonic() >= self._deadline and self._level < KILL:
             self._escalate(self._level + 1)
         if self._wish.level > self._level:
             self._escalate(self._wish.level)
-        if self._level:
+        if self._level and self._wish.ending:
             self._requests.ask(self._wish.reason)
 
     def _escalate(self, level: int) -> None:
@@ -209,79 +220,77 @@ class Supervised:
             self._signal(signal.SIGTERM)
         else:
             self._deadline = None
-            strays = descendants(self._child.pid)
             self._signal(signal.SIGKILL)
-            kill_all(strays)
 
     def _signal(self, number: int) -> None:
-        """To the group, or to the child alone when it has not made its group yet."""
-        if not signal_group(self._child.pid, number):
-            with contextlib.suppress(ProcessLookupError):
-                os.kill(self._child.pid, number)
+        for member in self._alive:
+            member.poll()  # what ended by itself meanwhile was not ended by this
+            if member.code is None:
+                member.signal(number)
 
-    def _sweep_up(self) -> None:
-        """The child is gone: so goes the rest of its group. Then take what is left in the pipes, for a bounded time."""
-        signal_group(self._child.pid, signal.SIGKILL)
+    def _drain(self) -> None:
+        """Take what is left in the pipes, for a bounded time."""
         until = self._clock.monotonic() + _DRAIN_S
         reads = 0
         with selectors.DefaultSelector() as selector:
-            for pipe in self._pipes:
-                if pipe.open:
-                    selector.register(pipe.fd, selectors.EVENT_READ, pipe)
+            for member in self._members:
+                for pipe in member.pipes:
+                    if pipe.open:
+                        selector.register(pipe.fd, selectors.EVENT_READ, pipe)
             while selector.get_map() and self._clock.monotonic() < until and reads < _MOST_READS:
                 for key, _ in selector.select(max(0.0, until - self._clock.monotonic())):
                     self._serve(key, selector)
                     reads += 1
 
-    def _outcome(self, code: int) -> Outcome:
-        for pipe in self._pipes:
-            pipe.close()
+    def _outcome(self) -> Outcome:
+        for member in self._members:
+            member.close_pipes()
+        failed = self._members[0]
+        if not self._wish.ending:
+            failed = self._culprit() or next((member for member in self._members if member.code), failed)
+        code = failed.code or 0
         number = -code if code < 0 else None
         exit_code = code if code >= 0 else None
         ending = self._wish.ending or _ending_of(code)
-        error = "" if ending == "finished" else self._error(ending, number)
-        if self._log.opened or ending != "finished":
+        error = "" if ending == "finished" else self._error(failed, number)
+        if self._members[0].rank == 0 and (self._log.opened or ending != "finished"):
             stopped = code == 0 and ending != "finished"
             self._log.finish(self._clock.now(), exit_code, number, error, stopped=stopped)
         return Outcome(ending, exit_code, number, error)
 
-    def _error(self, ending: Ending, number: int | None) -> str:
+    def _error(self, failed: Member, number: int | None) -> str:
         head = self._wish.reason if self._wish.ending else ""
+        who = f"rank {failed.rank} " if failed.rank else ""
         if not head and number is not None:
-            head = f"killed by {_signal_name(number)}"
-        return "\n".join(part for part in (head, self._tail.text()) if part)
+            head = f"{who}{'was ' if who else ''}killed by {_signal_name(number)}"
+        elif not head and who:
+            head = f"{who}left with exit code {failed.code}"
+        return "\n".join(part for part in (head, failed.tail.text()) if part)
 
     def _release(self) -> None:
         self._ended = True
-        for pipe in self._pipes:
-            pipe.close()
+        for member in self._members:
+            member.close()
         self._log.close()
-        self._child.close()
-        remove_mark(self._run_dir, self._attempt)
 
 
 def supervise(
-    child: Child,
-    streams: dict[str, int],
+    born: Sequence[tuple[int, Born]],
     run_dir: Path,
     attempt: int,
     grace_s: float,
     clock: Clock,
     wake: Wake,
     echo: Echo | None = None,
+    writer: str = "agent",
 ) -> Supervised | NotStarted:
-    """Take a started child, and the reading ends of its streams, under supervision; else end it."""
+    """Take started children, each with its rank, under supervision; else end them."""
     try:
-        return Supervised(child, streams, run_dir, attempt, grace_s, clock, wake, echo)
+        return Supervised(born, run_dir, attempt, grace_s, clock, wake, echo, writer)
     except OSError as error:
-        if not signal_group(child.pid, signal.SIGKILL):
-            with contextlib.suppress(ProcessLookupError):
-                os.kill(child.pid, signal.SIGKILL)
-        for fd in streams.values():
-            with contextlib.suppress(OSError):
-                os.close(fd)
-        child.close()
-        return NotStarted(f"its process cannot be watched and was killed: {error}", run_dir, attempt, clock)
+        for _, each in born:
+            discard(each)
+        return NotStarted(f"its process cannot be watched and was killed: {error}", run_dir, attempt, clock, writer)
 
 
 def _ending_of(code: int) -> Ending:

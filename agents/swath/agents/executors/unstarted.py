@@ -12,9 +12,9 @@ from swath.tracking.clock import Clock
 class NotStarted:
     """The `Execution` of what could not be started: failed, with the reason, unless it was not wanted any more."""
 
-    def __init__(self, error: str, run_dir: Path, attempt: int, clock: Clock) -> None:
+    def __init__(self, error: str, run_dir: Path, attempt: int, clock: Clock, writer: str = "agent") -> None:
         self._error = error
-        self._log = AgentLog(run_dir, attempt)
+        self._log = AgentLog(run_dir, attempt, writer)
         self._clock = clock
         self._wish: Ending | None = None
 

@@ -88,11 +88,15 @@ GOALS: tuple[str, ...] = ("minimize", "maximize")
 IMPUTES: tuple[str, ...] = ("latest", "best", "worst")
 
 RESOURCES: dict[str, str] = {
-    "cpu": "CPU cores of one trial; default 1.",
-    "gpu": "GPUs of one trial, fractions allowed; default 0.",
-    "memory": "Memory of one trial, with its unit: 8GiB, 500MB.",
+    "cpu": "CPU cores of one trial, on each of its nodes; default 1.",
+    "gpu": "GPUs of one trial, on each of its nodes, fractions allowed; default 0.",
+    "memory": "Memory of one trial, on each of its nodes, with its unit: 8GiB, 500MB.",
+    "nodes": "On how many machines one trial runs, which are reserved together; default 1.",
+    "processes": "How many processes of one trial start on each node; default 1, with nodes one for each GPU.",
+    "placement": "spread (default): each node is a machine of its own; pack: nodes may share a machine.",
 }
-RESOURCES_LATER: tuple[str, ...] = ("nodes", "custom")
+PLACEMENTS: tuple[str, ...] = ("spread", "pack")
+RESOURCES_LATER: tuple[str, ...] = ("custom",)
 
 RETRY: dict[str, str] = {
     "max": "How often one trial is run again at most; default 5.",

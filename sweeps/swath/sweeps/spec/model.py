@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 Goal = Literal["minimize", "maximize"]
 Impute = Literal["latest", "best", "worst"]
 Aggregate = Literal["mean", "median", "lower"]
+Placement = Literal["spread", "pack"]
 
 
 @dataclass(frozen=True)
@@ -110,16 +111,38 @@ class WarmStart:
 
 @dataclass(frozen=True)
 class Resources:
-    """What one trial needs; `memory` in bytes, None: unlimited."""
+    """What one trial needs on each of its `nodes`; `memory` in bytes, None: unlimited.
+
+    `processes` start on each node, None: as many as follow from the rest.
+    """
 
     cpu: float = 1.0
     gpu: float = 0.0
     memory: int | None = None
+    nodes: int = 1
+    processes: int | None = None
+    placement: Placement = "spread"
+
+    @property
+    def distributed(self) -> bool:
+        """Whether a trial is started as ranks of a process group, be it of one."""
+        return self.nodes > 1 or self.processes is not None
+
+    @property
+    def per_node(self) -> int:
+        """How many processes of a trial start on each node."""
+        if self.processes is not None:
+            return self.processes
+        return max(1, int(self.gpu)) if self.nodes > 1 else 1
 
     def to_dict(self) -> dict[str, Any]:
         """The resources as the file would say them."""
-        memory = {} if self.memory is None else {"memory": self.memory}
-        return {"cpu": self.cpu, "gpu": self.gpu, **memory}
+        more: dict[str, Any] = {} if self.memory is None else {"memory": self.memory}
+        plain = Resources()
+        for key in ("nodes", "processes", "placement"):
+            if getattr(self, key) != getattr(plain, key):
+                more[key] = getattr(self, key)
+        return {"cpu": self.cpu, "gpu": self.gpu, **more}
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,7 @@ from typing import Any, cast
 from swath.sweeps.spec import keys
 from swath.sweeps.spec.faults import nearest
 from swath.sweeps.spec.loader import as_list
-from swath.sweeps.spec.model import Aggregate, Budget, Repeats, Resources, Retry
+from swath.sweeps.spec.model import Aggregate, Budget, Placement, Repeats, Resources, Retry
 from swath.sweeps.spec.reader import Reader, shown
 from swath.sweeps.spec.units import parse_bytes, parse_seconds
 
@@ -19,7 +19,20 @@ def read_resources(read: Reader, data: dict[str, Any]) -> Resources:
         return Resources()
     read.keys(resources, path, keys.RESOURCES, keys.RESOURCES_LATER)
     cpu, gpu = read.number(resources, "cpu", path, above=0), read.number(resources, "gpu", path, least=0)
-    return Resources(1.0 if cpu is None else float(cpu), float(gpu or 0), _memory(read, resources))
+    found = Resources(
+        cpu=1.0 if cpu is None else float(cpu),
+        gpu=float(gpu or 0),
+        memory=_memory(read, resources),
+        nodes=read.whole(resources, "nodes", 1, path) or 1,
+        processes=read.whole(resources, "processes", 1, path),
+        placement=cast(Placement, read.choice(resources, "placement", keys.PLACEMENTS, path) or "spread"),
+    )
+    if found.processes is not None and 0 < found.gpu < found.processes:
+        hint = f"gpu is the number on each node: give gpu: {found.processes}, or start at most one process for each GPU"
+        read.fault((*path, "processes"), f"starts {found.processes} on a node with {found.gpu:g} GPUs", hint)
+    if "placement" in resources and found.nodes == 1:
+        read.fault((*path, "placement"), "places nothing: a trial has one node", "add nodes: 2, or leave it out")
+    return found
 
 
 def _memory(read: Reader, resources: dict[str, Any]) -> int | None:

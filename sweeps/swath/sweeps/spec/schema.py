@@ -148,7 +148,11 @@ def _resources() -> Schema:
             {"type": "string", "pattern": "^ *[0-9.]+ *[kKmMgGtTpP]?i?[bB]? *$"},
         ]
     }
-    types: dict[str, Schema] = {"cpu": _POSITIVE, "gpu": {"type": "number", "minimum": 0}, "memory": memory}
+    whole: Schema = {"type": "integer", "minimum": 1}
+    types: dict[str, Schema] = {
+        "cpu": _POSITIVE, "gpu": {"type": "number", "minimum": 0}, "memory": memory,
+        "nodes": whole, "processes": whole, "placement": {"enum": list(keys.PLACEMENTS)},
+    }  # fmt: skip
     return _object(keys.RESOURCES, types)
 
 

@@ -17,7 +17,7 @@ from swath.tracking.errors import NotAllowed, UsageError
 from swath.tracking.host import this_host
 from swath.tracking.runlog.encoding import pack
 from swath.tracking.runlog.logfile import LogWriter
-from swath.tracking.runlog.records import AnyRecord, Keys, Output, Record, Row, Values
+from swath.tracking.runlog.records import Alert, AnyRecord, Keys, Output, Record, Row, Saved, Values
 
 _RETRY_EVERY = 64
 #: Rows with the same metrics are written with their names so often; then without, and the names again now and then.
@@ -47,19 +47,24 @@ class Recorder:
     The first process of a run writes its main segment. Another one that calls `init()` for the same run
     meanwhile, and every forked child that logs, writes a segment of its own: such a recorder is not `main`.
     With `shared` that holds for a main segment that is only there, too: it belongs to another process that may be
-    over by now. What cannot be written is counted in `dropped` and warned of once; a segment that could not be
-    opened is tried again now and then.
+    over by now. A process of `rank` 1 and up writes a segment named for it, and of all records only output, alerts and
+    files: what is the same in every rank is rank 0's to say.
+
+    What cannot be written is counted in `dropped` and warned of once; a segment that could not be opened is tried
+    again now and then.
     """
 
-    def __init__(self, run_dir: Path, attempt: int, clock: Clock, *, shared: bool = False) -> None:
+    def __init__(self, run_dir: Path, attempt: int, clock: Clock, *, shared: bool = False, rank: int = 0) -> None:
         self.lock = threading.RLock()
-        self.main = True
+        self.main = not rank
+        self._reports = not rank
         self.dropped = 0
         self.on_new_names: Callable[[tuple[str, ...]], None] | None = None
         self._dir = run_dir
         self._shared = shared
         self._attempt = attempt
-        self._path = f"{run_dir}/{layout.segment_name(attempt)}"  # text: joining paths costs more than a row
+        segment = layout.segment_name(attempt, f"rank{rank}" if rank else "")
+        self._path = f"{run_dir}/{segment}"  # text: joining paths costs more than a row
         self._now = clock.now
         self._opening: Sequence[Record] = ()
         self._writer: LogWriter | None = None
@@ -83,11 +88,15 @@ class Recorder:
 
     def append(self, record: Record) -> None:
         """Write one record."""
+        if not self._reports and not isinstance(record, Output | Alert | Saved):
+            return
         with self.lock:
             self._write(pack(record))
 
     def append_row(self, step: int, values: dict[str, Any]) -> int:
         """Write one row of plain values; the caller holds the lock. Not 0 when somebody asked the run to stop."""
+        if not self._reports:
+            return self.stop_reason is not None
         names = tuple(values)
         known = self._name_sets.get(names)
         try:

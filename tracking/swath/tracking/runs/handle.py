@@ -51,12 +51,15 @@ class Run(Companions):
         *,
         on_row: OnRow | None = None,
         is_global: bool = True,
+        rank: int = 0,
     ) -> None:
         super().__init__(header, run_dir, clock, settings)
         self._on_row = on_row
         self.is_global = is_global
         self._recorder = (
-            None if run_dir is None else Recorder(run_dir, header.attempt, clock, shared=header.mode == "shared")
+            None
+            if run_dir is None
+            else Recorder(run_dir, header.attempt, clock, shared=header.mode == "shared", rank=rank)
         )
         self._console: Console | None = None
         self._step = 0
