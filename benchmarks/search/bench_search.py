@@ -152,7 +152,7 @@ def ratio(others: Array, own: Array) -> tuple[float, float, float]:
     places = np.random.default_rng(0).integers(len(own), size=(_RESAMPLES, len(own)))
     with np.errstate(divide="ignore", invalid="ignore"):
         drawn = others[places].mean(axis=1) / own[places].mean(axis=1)
-        low, high = np.nanpercentile(drawn, [2.5, 97.5])
+        low, high = np.nanpercentile(drawn, [2.5, 97.5], method="nearest")  # between infinities there is no mean
         return float(np.divide(others.mean(), own.mean())), float(low), float(high)
 
 
@@ -177,7 +177,7 @@ def _against(rows: dict[tuple[str, int], Array], own: dict[tuple[str, int], Arra
     if rows is own or not both:
         return ""
     times, low, high = ratio(np.array([rows[key][place] for key in both]), np.array([own[key][place] for key in both]))
-    return f"{times:.2g} ({low:.2g} to {high:.2g})"
+    return f"{times:.2f} ({low:.2f} to {high:.2f})"
 
 
 def _digits(value: float) -> str:
@@ -193,6 +193,16 @@ def jobs_for(options: argparse.Namespace, family: str) -> list[Job]:
         for seed in seeds
         for name in names_of(family)
     ]
+
+
+def recorded(options: argparse.Namespace, family: str) -> list[Result]:
+    """All runs of a family in the results file that are long enough, in the order of the contenders."""
+    names = names_of(family)
+    runs = [each for each in read(options.results) if each.job.problem in names]
+    fitting = [
+        each for each in runs if each.job.in_flight == options.in_flight and each.job.budget >= max(options.budgets)
+    ]
+    return [each for contender in options.contenders for each in fitting if each.job.contender == contender]
 
 
 def words(text: str) -> list[str]:
@@ -219,11 +229,16 @@ def main() -> None:
     parser.add_argument("--budgets", type=lambda text: [int(word) for word in words(text)], default=[16, 32, 64])
     parser.add_argument("--jobs", type=int, default=1, help="processes")
     parser.add_argument("--results", type=Path, default=Path("search-results.jsonl"))
+    parser.add_argument("--read", action="store_true", help="run nothing: the table of all that the file has")
     options = parser.parse_args()
     options.contenders = installed(options.contenders)
     for family in options.problems:
         print(f"\n{family}, {options.in_flight} in flight\n")
-        print(table(run_missing(jobs_for(options, family), options.results, options.jobs), options.budgets), flush=True)
+        if options.read:
+            found = recorded(options, family)
+        else:
+            found = run_missing(jobs_for(options, family), options.results, options.jobs)
+        print(table(found, options.budgets), flush=True)
 
 
 if __name__ == "__main__":

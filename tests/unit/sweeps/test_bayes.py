@@ -129,6 +129,22 @@ def test_a_new_searcher_suggests_the_same_after_any_order_of_reports() -> None:
     assert Bayes(space).suggest(copied(history), 25, rng_for(1, 25)) == expected
 
 
+def test_with_many_in_flight_the_model_is_asked_as_soon_as_two_have_a_result() -> None:
+    space = SearchSpace.from_parameters(LINE)
+    history, searcher = History(), Bayes(space)
+    reasons = []
+    for number in range(1, STARTUP + 3):
+        suggestion = searcher.suggest(history, number, rng_for(1, number))
+        assert suggestion is not None
+        reasons.append(suggestion.reason)
+        put(history, space, Observation(number, suggestion.config, "running"))
+        if number >= STARTUP:
+            done = history.observations[number - STARTUP + 1]
+            put(history, space, Observation(done.number, done.config, "finished", done.config["x"]))
+    assert reasons[STARTUP].startswith("bayes: a further startup point")
+    assert reasons[STARTUP + 1].startswith("bayes: Gaussian process of 2 results and 7 in flight")
+
+
 def test_trials_in_flight_keep_others_away() -> None:
     """Five asked for at once, with the bottom in one place: no two of them are the same try."""
     space = SearchSpace.from_parameters({name: {"min": 0.0, "max": 1.0} for name in "xy"})

@@ -100,14 +100,11 @@ class Bayes:
             return self._modelled(known, records.old, history, rng, bold)
 
     def _spread(self, known: Known, history: History, rng: Generator) -> Config | None:
-        """The middle, where a range is mostly drawn around what its author expects; then the draw that is farthest from
-        all points so far, and not at the ends of the axes, where few optima are."""
+        """The draw that is farthest from all points so far, and not at the ends of the axes, where few optima are."""
         cube = rng.random((_DRAWS, len(self._layout)))
         inner = np.where(self._layout.categorical, cube, _MARGIN + (1 - 2 * _MARGIN) * cube)
-        taken = np.concatenate([known.points, known.pending])
-        if not len(taken):
-            inner[0, ~self._layout.categorical] = 0.5
         draws = self._layout.spread(inner)
+        taken = np.concatenate([known.points, known.pending])
         while len(draws):
             place = most_apart(draws, taken, self._layout.categorical)
             config = self._layout.config_of(draws[place])
