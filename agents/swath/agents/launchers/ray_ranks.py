@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import shutil
 import tempfile
@@ -15,6 +16,7 @@ from swath.agents.executors.base import Execution
 from swath.agents.executors.children import ChildExecutor
 from swath.agents.executors.choice import executor_for
 from swath.agents.executors.group import descendants, kill_all
+from swath.agents.executors.guard import Guard
 from swath.agents.executors.nodes import Look
 from swath.agents.executors.ranks import Place
 from swath.agents.executors.supervised import KILL, REQUEST, TERMINATE
@@ -42,7 +44,7 @@ class RayRanks:
         self._settings = settings
         self._clock = clock
         self._source = HttpSource(settings.url, settings.token, settings.sweep_id)
-        self._home = Path(tempfile.mkdtemp(prefix=strays.HOME_PREFIX))
+        self._guard = Guard()
         self._job: Job | None = None
         self._executor: ChildExecutor | None = None
         self._running: _Running | None = None
@@ -65,12 +67,13 @@ class RayRanks:
         assert self._job is not None
         assert self._executor is not None
         lease = assignment.lease
-        run_dir = self._home / layout.check_run_id(lease.run_id)
+        home = Path(tempfile.mkdtemp(prefix=strays.HOME_PREFIX))
+        run_dir = home / layout.check_run_id(lease.run_id)
         context = msgspec.structs.replace(context, run_dir=run_dir)
         execution = self._executor.start_at(place, assignment, self._job, run_dir, context)
         key = (lease.run_id, lease.attempt)
         with self._lock:
-            self._running = _Running(key, execution, run_dir, self._home)
+            self._running = _Running(key, execution, run_dir, home, self._guard)
             early, self._early = self._early, []
         for of, level, reason, ending in early:
             if of == key:
@@ -112,18 +115,20 @@ class RayRanks:
 class _Running:
     """One attempt's part: a thread waits for its end."""
 
-    def __init__(self, key: tuple[str, int], execution: Execution, run_dir: Path, home: Path) -> None:
+    def __init__(self, key: tuple[str, int], execution: Execution, run_dir: Path, home: Path, guard: Guard) -> None:
         self.key = key
         self.execution = execution
         self.shipment = Shipment(run_dir, key[1])
         self.outcome: Outcome | None = None
         self._run_dir = run_dir
         self._home = home
+        self._guard = guard
         threading.Thread(target=self._wait, name="swath-ranks", daemon=True).start()
 
     def _wait(self) -> None:
         try:
-            with strays.marked(self.execution.pids, self._run_dir, self._home):
+            pids = self.execution.pids
+            with strays.marked(pids, self._run_dir, self._home), self._guard.over(pids):
                 self.outcome = self.execution.wait()
         except BaseException as error:
             self.outcome = Outcome("crashed", error=f"{type(error).__name__}: {error}")
@@ -133,6 +138,8 @@ class _Running:
         """What was delivered is not kept."""
         shutil.rmtree(layout.blobs_root(self._run_dir), ignore_errors=True)
         strays.tidy(self._run_dir)
+        with contextlib.suppress(OSError):  # not empty: the program left files
+            self._home.rmdir()
 
 
 def _end(execution: Execution, level: int, reason: str, ending: Ending) -> None:
