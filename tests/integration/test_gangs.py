@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -16,7 +17,11 @@ from swath.agents.protocol import Gang, Lease, Task, Verdict
 from swath.agents.testing import MemorySource
 from swath.agents.testing.ddp import DYING, ENDLESS, training
 from swath.agents.testing.worlds import InThread, agent_of, gone, job_of, pids_in, program, source_of, wait_for
+from swath.tracking.runlog.history import output_tail, read_history
 from swath.tracking.runlog.records import Row
+
+if TYPE_CHECKING:
+    from tests.integration.folders import Folder
 
 PAIR = Gang(nodes=1, processes=2)
 SLEEPER = """
@@ -43,7 +48,7 @@ def torch() -> None:
     pytest.importorskip("torch", reason="torch is not installed")
 
 
-def run(folder: Path, text: str, executor: Executor, gang: Gang = PAIR, **changes: object) -> MemorySource:
+def run(folder: Path, text: str, executor: Executor, gang: Gang = PAIR, **changes: Any) -> MemorySource:
     source = source_of(program(folder, text), gang=gang, **changes)
     agent_of(source, executor, folder).run()
     return source
@@ -146,3 +151,33 @@ def test_where_a_gang_cannot_run_is_said_before_the_first_trial(
     with pytest.raises(TaskError, match=what):
         agent_of(source, make(), tmp_path).run()
     assert source.trials[0].attempt == 0
+
+
+def test_a_sweep_file_asks_for_ranks(folder: Folder) -> None:
+    folder.program("import os\nrun.log({'loss': float(os.environ['RANK'])})\nprint(os.environ['WORLD_SIZE'])\n", 2)
+    spec = folder.path / "sweep.yaml"
+    spec.write_text(spec.read_text() + "resources: {processes: 2}\n")
+    ended = folder.run()
+    assert ended.returncode == 0, ended.stderr
+    runs = sorted((folder.path / ".swath" / "runs").iterdir())
+    assert [[row.values for row in read_history(run)] for run in runs] == [[{"loss": 0.0}]] * 2
+    assert [sorted(output_tail(run, 9)) for run in runs] == [["2", "[rank 1] 2"]] * 2
+
+
+@pytest.mark.parametrize(
+    ("resources", "options", "what"),
+    [
+        ("{nodes: 2}", ("--on", "local"), "local agents have this machine alone"),
+        ("{processes: 2}", ("--executor", "inline"), "cannot run inside an agent"),
+        ("{processes: 2}", ("--on", "ray", "--gpu", "1"), "would have 1 GPUs there"),
+    ],
+)
+def test_agents_that_could_not_run_the_ranks_are_refused(
+    resources: str, options: tuple[str, ...], what: str, folder: Folder
+) -> None:
+    folder.program("", 1)
+    spec = folder.path / "sweep.yaml"
+    spec.write_text(spec.read_text() + f"resources: {resources}\n")
+    refused = folder.run(*options)
+    assert refused.returncode == 2
+    assert what in " ".join(refused.stderr.split())

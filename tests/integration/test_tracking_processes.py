@@ -250,6 +250,34 @@ def test_several_processes_of_one_trial_have_a_segment_each(tmp_path: Path) -> N
     assert end_of(tmp_path).exit_code == 0
 
 
+def test_another_rank_records_what_it_alone_knows_and_can_be_stopped(tmp_path: Path) -> None:
+    """Rows, config and summary are for rank 0 to say; alerts are kept, in a segment named for the rank."""
+    context = TrialContext("r1", 1, "s1", tmp_path / "runs" / "r1", config={"lr": 0.5}, rank=3)
+    child = start(
+        tmp_path,
+        """
+        import swath.tracking as t
+        run = t.init(config={"a": 1})
+        run.log({"lr": run.config.lr})
+        run.summary["best"] = 1
+        run.alert("rank 3 is slow")
+        print("logged", flush=True)
+        input()
+        run.log({"lr": 0})
+        """,
+        **context.to_environment(),
+    )
+    assert child.stdout is not None
+    assert child.stdout.readline() == "logged\n"
+    assert [path.name for path in segments(context.run_dir, 1)] == ["0001-rank3.log"]
+    assert request_stop(context.run_dir / "0001-rank3.log", "rung 1")
+    _, err = child.communicate("\n", timeout=DEADLINE_S)
+    assert (child.returncode, err) == (0, "")
+    kinds = {type(record).__name__ for record in read_records(context.run_dir)}
+    assert "Alert" in kinds
+    assert kinds <= {"Alert", "Saved", "Output"}
+
+
 def test_a_stop_from_another_process_ends_the_program_quietly(tmp_path: Path) -> None:
     child = start(
         tmp_path,

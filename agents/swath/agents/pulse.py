@@ -1,4 +1,4 @@
-"""The agent's pulse: the one thread of this wing. It delivers a running trial's new bytes and carries out the verdicts.
+"""The agent's pulse: the thread that delivers a running trial's new bytes and carries out the verdicts.
 
 The agent's main thread says `begin` and `end`; between them the pulse reports. It holds its lock while a report is on
 its way, so that `end` and an inline trial's own `beat` never report at the same time as the thread does.

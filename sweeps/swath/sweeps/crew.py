@@ -62,11 +62,12 @@ def crew_for(
     spec = workspace.spec(sweep_id)
     count = agents or spec.agents or 1
     address = address or Settings.from_environment().ray_address
-    place = on or ("ray" if address else "local")
+    place = on or ("ray" if address or spec.resources.nodes > 1 else "local")
     if place not in PLACES:
         raise UsageError(f"agents cannot run on {place!r}", "use --on local or --on ray")
     if ray not in (None, RayOptions()) and place != "ray":
         raise UsageError("where agents go and what they find there is said of agents on Ray alone", "add --on ray")
+    _check_ranks(spec.resources, place, executor, gpu)
     if executor == "inline" and function is not None and place == "local" and count == 1:
         agent = make_agent(workspace.source(sweep_id), function=function)
         return Crew(InlineFleet(agent), 1, "in this process", in_this_process=True)
@@ -87,6 +88,25 @@ def room_here() -> Room:
 def seats(count: int, needs: Needs) -> list[Seat]:
     """This machine divided among `count` agents. Raises `UsageError` where they need more GPUs than there are."""
     return [Seat(variables) for variables in environments(count, needs, room_here(), inherited())]
+
+
+def _check_ranks(asked: SpecResources, place: str, executor: str | None, gpu: float | None) -> None:
+    """Raise `UsageError` for agents that could not run trials of several processes."""
+    if asked.nodes > 1 and place == "local":
+        raise UsageError(
+            f"each trial runs on {asked.nodes} nodes, and local agents have this machine alone",
+            "use --on ray with the --address of a cluster, or set resources.nodes to 1",
+        )
+    if asked.distributed and executor == "inline":
+        raise UsageError(
+            "trials of several processes cannot run inside an agent",
+            "leave --executor inline out, or resources.processes",
+        )
+    if gpu is not None and asked.distributed and 0 < gpu < asked.per_node:
+        raise UsageError(
+            f"each trial starts {asked.per_node} processes on a node, and would have {gpu:g} GPUs there",
+            f"use --gpu {asked.per_node}, or set resources.processes",
+        )
 
 
 @dataclass(frozen=True)
@@ -128,7 +148,11 @@ def _ray_fleet(workspace: Workspace, sweep_id: str, asked: SpecResources, wanted
         server.url_at(host), token, sweep_id, wanted.executor, os.getcwd(), _carried(workspace, sweep_id, wanted.ray)
     )
     resources = Resources(
-        asked.cpu if wanted.cpu is None else wanted.cpu, asked.gpu if wanted.gpu is None else wanted.gpu, asked.memory
+        asked.cpu if wanted.cpu is None else wanted.cpu,
+        asked.gpu if wanted.gpu is None else wanted.gpu,
+        asked.memory,
+        nodes=asked.nodes,
+        packed=asked.placement == "pack",
     )
     launcher = RayLauncher(
         settings, wanted.agents, resources=resources, address=wanted.address, placed=wanted.ray,

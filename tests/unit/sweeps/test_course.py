@@ -42,8 +42,9 @@ def test_a_budget_of_time_lets_running_trials_end(bench: Any) -> None:
     assert "budget of time" in b.workspace.show(b.sweep).reason
 
 
-def test_a_budget_of_gpu_hours_counts_every_attempt(bench: Any) -> None:
-    spec = RANDOM | {"budget": {"gpu_hours": 1}, "resources": {"gpu": 0.5}}
+@pytest.mark.parametrize("resources", [{"gpu": 0.5}, {"gpu": 0.25, "nodes": 2}])
+def test_a_budget_of_gpu_hours_counts_every_attempt(bench: Any, resources: dict[str, Any]) -> None:
+    spec = RANDOM | {"budget": {"gpu_hours": 1}, "resources": resources}
     b = bench(spec)
     crashed = b.take()
     b.clock.advance(3600)

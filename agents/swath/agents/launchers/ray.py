@@ -14,9 +14,14 @@ from typing import Any
 import psutil
 
 from swath.agents.environment import having
-from swath.agents.launchers.base import AgentEvent, Ended, Launcher, Worker, fate_of
+from swath.agents.executors.base import Executor
+from swath.agents.executors.children import ChildExecutor
+from swath.agents.executors.nodes import NodeLost, NodesExecutor
+from swath.agents.launchers.base import TERMINATED, AgentEvent, Ended, Launcher, Worker, fate_of
 from swath.agents.launchers.ray_actor import ActorSettings, RayAgent
+from swath.agents.launchers.ray_nodes import RayNode, in_bundle, other_nodes, reserve
 from swath.agents.launchers.ray_options import RayOptions
+from swath.agents.protocol import Job
 from swath.tracking.clock import Clock
 from swath.tracking.errors import SwathError, UsageError
 
@@ -32,23 +37,36 @@ KILL_S = 2.0
 
 @dataclass(frozen=True)
 class Resources:
-    """What each agent takes: CPUs, GPUs (may be a part of one), bytes of memory, and the cluster's own resources."""
+    """What each agent takes: CPUs, GPUs (may be a part of one), bytes of memory, and the cluster's own resources.
+
+    With `nodes` it takes that on as many machines (fewer if `packed`), all at once or none.
+    """
 
     cpu: float = 1
     gpu: float = 0
     memory: int | None = None
     custom: tuple[tuple[str, float], ...] = ()
+    nodes: int = 1
+    packed: bool = False
 
     def describe(self) -> str:
         """For people: "1 CPU, 0.5 GPU"."""
         parts = [(self.cpu, "CPU"), (self.gpu, "GPU"), *((amount, name) for name, amount in self.custom)]
         words = [f"{amount:g} {name}" for amount, name in parts if amount]
-        return ", ".join(words + ([f"{self.memory / 2**30:.2g} GiB of memory"] if self.memory else [])) or "nothing"
+        words += [f"{self.memory / 2**30:.2g} GiB of memory"] if self.memory else []
+        where = "" if self.nodes == 1 else f" on each of {self.nodes} {'places' if self.packed else 'nodes'} at once"
+        return (", ".join(words) or "nothing") + where
 
     def bundle(self) -> dict[str, float]:
-        """In Ray's own words."""
-        amounts = {"CPU": self.cpu, "GPU": self.gpu, "memory": self.memory or 0, **dict(self.custom)}
+        """The part of a placement group that one node is."""
+        amounts = {"CPU": self.cpu, "GPU": self.gpu, "memory": float(self.memory or 0), **dict(self.custom)}
         return {name: amount for name, amount in amounts.items() if amount}
+
+    def options(self) -> dict[str, Any]:
+        """The options of an actor that takes this on one node."""
+        custom = dict(self.custom) or None
+        options: dict[str, Any] = {"num_cpus": self.cpu, "num_gpus": self.gpu, "resources": custom}
+        return options | ({"memory": self.memory} if self.memory else {})
 
 
 class RayLauncher(Launcher):
@@ -84,12 +102,16 @@ class RayLauncher(Launcher):
     def start(self) -> None:
         self._ray = import_ray()
         if not self._ray.is_initialized():
+            self._check_nodes()
             connect(self._ray, self._address, self._agents, self._resources, self._placed)
             self._owns_ray = True
         elif self._placed.folder is not None:
             told = "this process is connected to a Ray already, and a folder is sent with a new connection alone"
             raise UsageError(told, 'pass it to ray.init(runtime_env={"working_dir": ...}) instead')
-        self._actor_class = self._ray.remote(RayAgent).options(**self._options())
+        if self._resources.nodes == 1:
+            self._actor_class = self._ray.remote(RayAgent).options(**self._options(), **self._place())
+        else:
+            self._actor_class = self._ray.remote(RayGangAgent)
         super().start()
 
     def close(self) -> None:
@@ -103,23 +125,23 @@ class RayLauncher(Launcher):
                 self._owns_ray = False
                 self._ray.shutdown()
 
-    def _hire(self, name: str) -> Worker:
-        actor = self._actor_class.remote(self._settings, name)
-        told_at = self._clock.monotonic() + self._patience_s
-        return RayWorker(name, self._ray, actor, self._resources, self._clock, told_at)
+    def _check_nodes(self) -> None:
+        wanted = self._resources
+        if wanted.nodes > 1 and self._placed.folder is not None:
+            raise UsageError(
+                f"each trial runs on {wanted.nodes} nodes, and a working directory is sent to agents alone",
+                "put the program where all nodes see it, or send an archive by its URI",
+            )
+        if self._address is None and wanted.nodes > 1 and not wanted.packed:
+            raise UsageError(
+                f"each trial runs on {wanted.nodes} nodes, and a Ray that is started here has one",
+                "name a cluster with --address or RAY_ADDRESS, or let nodes share machines: resources.placement: pack",
+            )
 
     def _options(self) -> dict[str, Any]:
-        wanted = self._resources
-        options: dict[str, Any] = {
-            "num_cpus": wanted.cpu,
-            "num_gpus": wanted.gpu,
-            "max_concurrency": THREADS,
-            "max_restarts": 0,
-            "resources": dict(wanted.custom) or None,
-        }
-        options |= {"memory": wanted.memory} if wanted.memory else {}
         environment = self._placed.of_agent()
-        return options | self._place() | ({"runtime_env": environment} if environment else {})
+        options = {**self._resources.options(), "max_concurrency": THREADS, "max_restarts": 0}
+        return options | ({"runtime_env": environment} if environment else {})
 
     def _place(self) -> dict[str, Any]:
         """Where the agents go. Ray packs by groups alone: room for all of them is then held from the start."""
@@ -137,17 +159,74 @@ class RayLauncher(Launcher):
             "scheduling_strategy": self._ray.util.scheduling_strategies.PlacementGroupSchedulingStrategy(self._group)
         }
 
+    def _hire(self, name: str) -> Worker:
+        told_at = self._clock.monotonic() + self._patience_s
+        wanted = self._resources
+        if wanted.nodes == 1:
+            actor = self._actor_class.remote(self._settings, name)
+            return RayWorker(name, self._ray, actor, wanted, self._clock, told_at)
+        group = reserve(self._ray, wanted.bundle(), wanted.nodes, "PACK" if wanted.packed else "STRICT_SPREAD")
+        options = self._options() | {"scheduling_strategy": in_bundle(self._ray, group, 0)}
+        actor = self._actor_class.options(**options).remote(self._settings, name, wanted)
+        return RayWorker(name, self._ray, actor, wanted, self._clock, told_at, group)
+
+
+class RayGangAgent(RayAgent):
+    """An agent whose trials run on several nodes: those of the placement group that it was started in."""
+
+    def __init__(self, settings: ActorSettings, name: str, resources: Resources) -> None:
+        super().__init__(settings, name)
+        self._resources = resources
+        self._nodes: list[RayNode] = []
+        self._lost = ""
+
+    def run(self) -> tuple[int, str]:
+        """As that of any agent. One that lost a node has died, so that another one gets a whole set of nodes."""
+        try:
+            code, reason = super().run()
+        except NodeLost as error:
+            self._lost, code, reason = str(error), TERMINATED, str(error)
+        return (TERMINATED, self._lost) if self._lost else (code, reason)
+
+    def _executor(self, job: Job) -> Executor:
+        local = super()._executor(job)
+        if not isinstance(local, ChildExecutor):
+            return local
+        ray = import_ray()
+        self._nodes = other_nodes(ray, self._settings, {**self._resources.options(), "max_restarts": 0})
+        return NodesExecutor(local, self._nodes, ray.util.get_node_ip_address(), self._lose)
+
+    def _lose(self, why: str) -> None:
+        self._lost = why
+        self.drain()
+
+    def kill(self) -> None:
+        killed = [node.kill() for node in self._nodes]
+        super().kill()
+        if killed:
+            import_ray().wait(killed, num_returns=len(killed), timeout=KILL_S / 2)
+
 
 class RayWorker:
     """One actor with its agent."""
 
-    def __init__(self, name: str, ray: Any, actor: Any, resources: Resources, clock: Clock, waits_from: float) -> None:
+    def __init__(
+        self,
+        name: str,
+        ray: Any,
+        actor: Any,
+        resources: Resources,
+        clock: Clock,
+        waits_from: float,
+        group: Any = None,
+    ) -> None:
         self.name = name
         self._ray = ray
         self._actor = actor
         self._resources = resources
         self._clock = clock
         self._waits_from: float | None = waits_from
+        self._group = group
         self._standing: Any = actor.ping.remote()
         self._running = actor.run.remote()
         self._killed = False
@@ -191,8 +270,9 @@ class RayWorker:
         except errors.RayActorError as error:
             return Ended("died", f"its actor died: {_first_lines(error)}")
         except errors.RayTaskError as error:
-            cause = error.cause if isinstance(error.cause, SwathError) else error
-            return Ended("died", f"it failed: {_first_lines(cause)}")
+            cause = error.cause
+            kind = "" if isinstance(cause, SwathError) else f"{type(cause).__name__}: "
+            return Ended("died", f"it failed: {kind}{_first_lines(cause)}")
         except errors.RayError as error:
             return Ended("died", f"Ray lost it: {_first_lines(error)}")
         return Ended(fate_of(code), reason, code)
@@ -221,6 +301,8 @@ class RayWorker:
 
     def close(self) -> None:
         self._ray.kill(self._actor)
+        if self._group is not None:
+            self._ray.util.remove_placement_group(self._group)
 
 
 def advertise_host(address: str | None) -> str:
@@ -296,6 +378,7 @@ def _knock(address: str | None) -> None:
 
 def _room_for(agents: int, resources: Resources) -> dict[str, Any]:
     """A Ray of our own holds all the agents that were asked for, as local processes would; CPUs may be shared."""
+    agents *= resources.nodes
     cpus = max(os.cpu_count() or 1, math.ceil(agents * resources.cpu))
     room: dict[str, Any] = {"num_cpus": cpus, "include_dashboard": False, "object_store_memory": OBJECT_STORE}
     if resources.custom:

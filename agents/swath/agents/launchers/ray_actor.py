@@ -8,12 +8,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from swath.agents.agent import Agent
+from swath.agents.executors.base import Executor
 from swath.agents.executors.choice import executor_for
 from swath.agents.executors.group import descendants, kill_all
 from swath.agents.http_source import HttpSource
 from swath.agents.launchers.base import BAD_USAGE, BROKEN_PROGRAM, DONE, TERMINATED
 from swath.agents.launchers.carried import CarriedSource
-from swath.agents.protocol import AgentInfo
+from swath.agents.protocol import AgentInfo, Job
 from swath.tracking.clock import SYSTEM_CLOCK, Clock
 from swath.tracking.errors import SpecError, UsageError
 from swath.tracking.host import this_host
@@ -47,7 +48,7 @@ class RayAgent:
         self._agent: Agent | None = None
         self._leaving: list[str] = []
         if settings.carried is None:
-            _enter(settings.cwd)
+            enter(settings.cwd)
 
     def ping(self) -> str:
         """Where the agent lives, for people."""
@@ -58,7 +59,7 @@ class RayAgent:
         try:
             with self._source:
                 job = self._source.join(self._info)
-                agent = Agent(self._source, executor_for(job.task, self._settings.executor), self._info)
+                agent = Agent(self._source, self._executor(job), self._info)
                 self._agent = agent
                 for wish in self._leaving:
                     getattr(agent, wish)()
@@ -68,6 +69,9 @@ class RayAgent:
         if report.aborted:
             return TERMINATED, report.reason
         return (BROKEN_PROGRAM if report.broken else DONE), report.reason
+
+    def _executor(self, job: Job) -> Executor:
+        return executor_for(job.task, self._settings.executor)
 
     def drain(self) -> None:
         self._wish("drain")
@@ -92,7 +96,7 @@ def _source_of(settings: ActorSettings) -> HttpSource:
     return CarriedSource(settings.url, settings.token, settings.sweep_id, settings.carried, os.getcwd())
 
 
-def _enter(folder: str | None) -> None:
+def enter(folder: str | None) -> None:
     """Work in the launcher's folder where this node has it, and import from there as the launcher would."""
     if folder is None or not Path(folder).is_dir():
         return

@@ -38,4 +38,10 @@ def training(what: str = "pass") -> str:
 #: Rank 1 of the first attempt dies as if the machine had run out of memory; the others wait for it in an all-reduce.
 DYING = "rank == 1 and run.attempt == 1 and os.kill(os.getpid(), signal.SIGKILL)"
 #: For ever, until a stop request reaches it.
-ENDLESS = "exec(\"while True:\\n    dist.all_reduce(total)\\n    time.sleep(0.02)\\n    rank == 0 and run.log({'total': 0.0, 'rank': 0})\")"
+ENDLESS = """
+        while True:
+            dist.all_reduce(total)
+            time.sleep(0.02)
+            if rank == 0:
+                run.log({"total": 0.0, "rank": 0})
+"""

@@ -61,7 +61,10 @@ def run(
     agents: Agents = None,
     on: Annotated[
         Optional[str],  # noqa: UP045
-        typer.Option(metavar="local|ray", help="Where agents run. Default: ray when there is an address, else local."),
+        typer.Option(
+            metavar="local|ray",
+            help="Where agents run. Default: ray for an address or trials of several nodes, else local.",
+        ),
     ] = None,
     address: Address = None,
     executor: Executor = None,
