@@ -82,6 +82,8 @@ trials = sa.Table(
     sa.Column("ended", sa.Float),
     sa.Column("exit_code", sa.Integer),
     sa.Column("error", sa.Text, nullable=False),
+    # A queued trial is not handed out before: it waits after a failure.
+    sa.Column("not_before", sa.Float),
     sa.Index("trials_by_version", "sweep_id", "version"),
     sqlite_with_rowid=False,
 )
@@ -138,4 +140,10 @@ def _second(connection: sa.Connection) -> None:
             connection.exec_driver_sql(adding)
 
 
-MIGRATIONS = (_first, _second)
+def _third(connection: sa.Connection) -> None:
+    """Waits before a trial is run again."""
+    if "not_before" not in {known["name"] for known in sa.inspect(connection).get_columns("trials")}:
+        connection.exec_driver_sql("ALTER TABLE trials ADD COLUMN not_before DOUBLE PRECISION")
+
+
+MIGRATIONS = (_first, _second, _third)
