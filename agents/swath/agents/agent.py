@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from swath.agents import strays
+from swath.agents.causes import with_cause
 from swath.agents.executors.base import Execution, Executor
 from swath.agents.flapping import Flapping
 from swath.agents.protocol import (
@@ -227,6 +228,7 @@ class Agent:
         if beat.lost is not None:
             self._lost(lease, beat.lost)
             return None
+        outcome = with_cause(outcome, self._pulse.oom_kills.rose, beat.hung)
         return self._finish(lease, outcome, beat.shipment, job, run_dir, last)
 
     def _marked(self, execution: Execution, job: Job, run_dir: Path) -> contextlib.AbstractContextManager[None]:

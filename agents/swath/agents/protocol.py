@@ -13,6 +13,9 @@ import msgspec
 #: by a signal that nobody here sent. preempted: the agent had to give the trial up before its end (agent stopped,
 #: machine taken away). stopped: ended after the stop that a verdict asked for. killed: ended after a kill verdict.
 Ending = Literal["finished", "failed", "crashed", "preempted", "stopped", "killed"]
+#: What more is known of a failure or a crash. oom: it got no memory, said by the kernel that killed it or by itself.
+#: hung: it was ended after neither a report nor output for `Job.hang_after_s`. "": nothing.
+Cause = Literal["", "oom", "hung"]
 
 
 class AgentInfo(msgspec.Struct, frozen=True):
@@ -76,8 +79,8 @@ class Job(msgspec.Struct, frozen=True):
     `run_root`: the folder of run folders when the agent shares the source's disk, else None (then the agent keeps
     the logs in a folder of its own until they are delivered). `agent_name` is the name that the sweep knows the agent
     by: the one it asked for, or another one where that was taken; "" where the source gives no names. `needs` is what
-    a trial needs of the machine.
-    `gang`: how each trial is spread over several processes; None when a trial is one process.
+    a trial needs of the machine. `gang`: how each trial is spread over several processes; None when it is one process.
+    `hang_after_s`: a trial that neither reports nor prints anything for so long is ended.
     """
 
     sweep_id: str
@@ -92,6 +95,7 @@ class Job(msgspec.Struct, frozen=True):
     agent_name: str = ""
     needs: Needs = Needs()
     gang: Gang | None = None
+    hang_after_s: float | None = None
 
 
 class Lease(msgspec.Struct, frozen=True):
@@ -152,6 +156,7 @@ class Outcome(msgspec.Struct, frozen=True):
     exit_code: int | None = None
     signal: int | None = None
     error: str = ""
+    cause: Cause = ""
 
 
 class TrialSource(Protocol):

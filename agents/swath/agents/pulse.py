@@ -13,11 +13,13 @@ import threading
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
+from swath.agents.causes import OomKills, Silence
 from swath.agents.executors.base import Execution
 from swath.agents.protocol import Chunk, Job, Lease, TrialSource, Verdict
 from swath.agents.shipment import Shipment, loads
 from swath.tracking.clock import Clock
 from swath.tracking.errors import LeaseLost, RetryLater
+from swath.tracking.surroundings.cgroups import oom_counter
 
 logger = logging.getLogger("swath.agents")
 
@@ -29,7 +31,7 @@ _LONGEST_PAUSE_S = 5.0
 
 
 class Beat:
-    """One attempt under the pulse: its lease, its shipment, and when it was last heard of."""
+    """One attempt under the pulse: its lease, its shipment, when it was last heard of, and whether it hangs."""
 
     def __init__(self, lease: Lease, job: Job, run_dir: Path, execution: Execution, now: float) -> None:
         self.lease = lease
@@ -41,6 +43,9 @@ class Beat:
         self.pause = 0.0
         self.lost: str | None = None
         self.verdict = Verdict()
+        hang_after = job.hang_after_s
+        self.silence = Silence(run_dir, lease.attempt, hang_after, now) if hang_after is not None else None
+        self.hung = False
 
 
 class Pulse:
@@ -59,6 +64,7 @@ class Pulse:
         self._thread = threading.Thread(target=self._run, name="swath-pulse", daemon=True)
         self._watched: tuple[int, Callable[[], None]] | None = None
         self.fault: Exception | None = None
+        self.oom_kills = OomKills(oom_counter(), clock)
         self._delivering_in: int | None = None
 
     def start(self, job: Job) -> None:
@@ -98,6 +104,7 @@ class Pulse:
     def _run(self) -> None:
         while not self._closed.wait(self._interval):
             self._look_at_pipe()
+            self.oom_kills.look()
             if self._beat is None:
                 continue
             with self._lock:
@@ -115,6 +122,7 @@ class Pulse:
     def _tick(self, beat: Beat) -> None:
         try:
             self._deliver(beat, self._clock.monotonic())
+            self._listen(beat, self._clock.monotonic())
         except Exception as error:
             self.fault = error
             beat.lost = f"reporting failed: {type(error).__name__}: {error}"
@@ -142,6 +150,15 @@ class Pulse:
             beat.execution.kill(f"another attempt has the trial: {error.message}")
         finally:
             self._delivering_in = None
+
+    def _listen(self, beat: Beat, now: float) -> None:
+        """End an attempt that hangs, unless it is being ended anyway."""
+        if beat.silence is None or beat.hung or beat.lost is not None or beat.verdict.action != "continue":
+            return
+        if beat.silence.lasts(now):
+            beat.hung = True
+            silent = f"no report and no output for {beat.silence.hang_after_s:g} s"
+            beat.execution.terminate(f"{silent}: the program hangs", "crashed")
 
     def _report(self, beat: Beat, load: Sequence[Chunk]) -> None:
         verdict = self._source.report(beat.lease, load)

@@ -85,6 +85,7 @@ class Controller:
                 task=plan.task(step.sweep), metric=plan.metric_name, decides=plan.decides, lease_s=self._lease_s,
                 grace_s=plan.grace_s, run_root=str(self._root / "runs") if self._shared_disk else None,
                 agent_name=known.name if known is not None else "", needs=needs_of(plan.spec.resources), gang=plan.gang,
+                hang_after_s=plan.spec.retry.hang_after_s,
             )  # fmt: skip
 
     def acquire(self, agent_id: str, request: str) -> Offer:
@@ -184,7 +185,8 @@ class Controller:
         """Every trial is handed out: the sweep is over, or what still runs may come back."""
         if endings.finish_if_done(step):
             return Over(step.sweep.reason)
-        if not ledger.count_live(step.connection, self.sweep_id)[0] and (last := endings.next_promotion(step, True)):
+        running, queued, _ = ledger.count_live(step.connection, self.sweep_id)
+        if not running and not queued and (last := endings.next_promotion(step, True)):
             return self._lease(step, endings.promote(step, last), agent_id, request)
         ledger.see_agent(step.connection, agent_id, step.now)
         came_back = losses.reap_dead(step)
@@ -221,7 +223,7 @@ class Controller:
         trial = replace(
             trial, state=TrialState.RUNNING, reason=f"attempt {attempt} is running", attempt=attempt, agent_id=agent_id,
             request=request, expires=step.now + self._lease_s, started=step.now, ended=None,
-            exit_code=None, error="",
+            exit_code=None, error="", not_before=None,
         )  # fmt: skip
         if new:
             step.add(trial)

@@ -26,16 +26,17 @@ _SILENT_S = 120.0
 
 def end(step: Step, trial: TrialRow, run: RunRow, outcome: Outcome) -> None:
     """End an attempt as its agent saw it: the trial is closed, or goes back to the queue."""
-    if outcome.ending == "preempted" and run.state == "finished":  # it came to its end while it was asked to leave
+    if (outcome.ending == "preempted" or outcome.cause == "hung") and run.state == "finished":
+        # It came to its end while it was asked to leave, or all it had to do was done and its process did not end.
         outcome = Outcome("finished", 0)
     settled = settling.settle(trial, outcome, step.plan.spec.retry, step.sweep.state is SweepState.CANCELLED)
     trial = replace(trial, exit_code=outcome.exit_code, error=outcome.error, retries=trial.retries + settled.retried)
     if settled.state is TrialState.QUEUED:
-        requeue(step, trial, run, settled.reason)
+        requeue(step, trial, run, settled.reason, settled.delay_s, outcome.cause or outcome.ending)
     elif settled.state is TrialState.PAUSED:
         pause(step, trial, run, settled.reason)
     else:
-        close(step, trial, run, settled, outcome.ending)
+        close(step, trial, run, settled, outcome.cause or outcome.ending)
 
 
 def close(step: Step, trial: TrialRow, run: RunRow | None, settled: Settlement, ending: str) -> None:
@@ -64,8 +65,13 @@ def _objectives(step: Step, run: RunRow | None) -> tuple[float | None, ...]:
     return tuple(float(value) if finite(value) else None for value in values)
 
 
-def requeue(step: Step, trial: TrialRow, run: RunRow | None, reason: str) -> None:
-    """Send a trial back to the queue under the same run id, to start over (from its checkpoint, where it has one)."""
+def requeue(
+    step: Step, trial: TrialRow, run: RunRow | None, reason: str, delay_s: float = 0.0, ending: str = ""
+) -> None:
+    """Send a trial back to the queue under the same run id, to start over (from its checkpoint, where it has one).
+
+    It is not handed out again before `delay_s` have passed.
+    """
     if trial.verdict == "exploit" and (donor := ledger.get_trial(step.connection, f"{step.sweep.id}-{trial.donor}")):
         exploiting.exploit(step, trial, run, donor)
         finish_if_done(step)
@@ -76,13 +82,16 @@ def requeue(step: Step, trial: TrialRow, run: RunRow | None, reason: str) -> Non
     trial = step.move_trial(
         trial, TrialState.QUEUED, reason, expires=None, ended=None, reports=0, latest=None,
         value_sum=0.0, unusable=0, asked=0, best=None, told="", verdict="continue", verdict_reason="", donor=None,
-        busy=step.busy(trial),
+        busy=step.busy(trial), not_before=step.now + delay_s if delay_s else None,
     )  # fmt: skip
     if run is not None:
         runs.update(step.connection, replace(run, state="queued", ended=None))
     if step.sweep.best_run == trial.run_id:
         _forget_best(step)
-    step.event("trial.requeued", trial.run_id, name=trial.name, reason=reason, error=trial.error[-_ERROR_TAIL:])
+    step.event(
+        "trial.requeued", trial.run_id, name=trial.name, reason=reason, ending=ending,
+        error=trial.error[-_ERROR_TAIL:],
+    )  # fmt: skip
     finish_if_done(step)
 
 

@@ -40,7 +40,10 @@ class Choice(msgspec.Struct, frozen=True):
 
 
 class Attempt(msgspec.Struct, frozen=True):
-    """One attempt and its `end`: `running`, a state that ends a trial, `paused`, `requeued` or `exploited`."""
+    """One attempt and its `end`: `running`, a state that ends a trial, `paused`, `requeued` or `exploited`.
+
+    `cause` is what ended it: an ending as its agent saw it, `oom`, `hung` or `lost`; "" where that is not known.
+    """
 
     number: int
     agent: str
@@ -49,6 +52,7 @@ class Attempt(msgspec.Struct, frozen=True):
     end: str
     reason: str
     error: str = ""
+    cause: str = ""
 
 
 class Decided(msgspec.Struct, frozen=True):
@@ -258,6 +262,7 @@ class _Explainer:
         return Attempt(
             number=int(began.payload.get("attempt", 1)), agent=self._agents.get(agent, agent), started=began.time,
             ended=ended.time if ended else None, reason=str(told.get("reason", "")), error=str(told.get("error", "")),
+            cause=str(told.get("ending", "")),
             end=str(told.get("state", _ENDS[ended.kind])) if ended else "running",
         )  # fmt: skip
 

@@ -80,6 +80,7 @@ class TrialRow(msgspec.Struct, frozen=True):
     ended: float | None = None
     exit_code: int | None = None
     error: str = ""
+    not_before: float | None = None
 
 
 class AgentRow(msgspec.Struct, frozen=True):
@@ -126,9 +127,10 @@ _RUNNING: sa.ColumnElement[str] = sa.literal_column("'running'")
 _QUEUED: sa.ColumnElement[str] = sa.literal_column("'queued'")
 _is_expired = sa.and_(trials.c.state == _RUNNING, trials.c.expires < _P("now"))
 _is_answer = sa.and_(trials.c.state == _RUNNING, trials.c.agent_id == _P("agent_id"), trials.c.request == _P("request"))
+_is_ready = sa.and_(trials.c.state == _QUEUED, sa.or_(trials.c.not_before.is_(None), trials.c.not_before <= _P("now")))
 _select_candidates = Statement(
     sa.select(trials)
-    .where(_alive, sa.or_(trials.c.state == _QUEUED, _is_expired, _is_answer))
+    .where(_alive, sa.or_(_is_ready, _is_expired, _is_answer))
     .order_by(trials.c.state.desc(), trials.c.version, trials.c.number)
     .limit(sa.literal_column("100"))
 )
@@ -247,7 +249,7 @@ def candidates(connection: sa.Connection, sweep_id: str, agent_id: str, request:
     """All that matters to an agent that asks for a trial, in one look.
 
     First running trials: the one that answered this very call already, and those whose lease ran out before `now`; then
-    queued ones, in the order in which they were requeued. No more than a hundred.
+    queued ones that need not wait, in the order in which they were requeued. No more than a hundred.
     """
     rows = _select_candidates(connection, sweep_id=sweep_id, agent_id=agent_id, request=request, now=now).fetchall()
     return [_trial(row) for row in rows]

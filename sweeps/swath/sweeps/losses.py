@@ -70,7 +70,7 @@ def take_back(step: Step, trial: TrialRow, why: str, orderly: bool = False) -> N
     else:
         settled = settling.lost(trial, step.plan.spec.retry, why)
     if settled.state is TrialState.QUEUED:
-        endings.requeue(step, trial, run, settled.reason)
+        endings.requeue(step, trial, run, settled.reason, settled.delay_s, "preempted" if orderly else "lost")
     elif settled.state is TrialState.PAUSED:
         endings.pause(step, trial, run, settled.reason)
     else:

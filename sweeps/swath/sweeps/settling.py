@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from signal import SIGKILL
+
 import msgspec
 
 from swath.agents.protocol import Outcome
@@ -9,23 +11,28 @@ from swath.sweeps.ledger import TrialRow
 from swath.sweeps.spec import Retry
 from swath.sweeps.states import TrialState
 
-#: A trial whose agents vanish again and again is the likely cause: after so many it is set aside as failed.
-MAX_LOSSES = 20
+#: How the reason of a plain failure begins; the program's own last line tells more than it.
+EXITED = "the program ended with exit code"
+_POISONED = "so its configuration is set aside as poisoned"
 
 
 class Settlement(msgspec.Struct, frozen=True):
-    """The trial's next state and a sentence that says why; `retried`: it costs one of the spec's retries."""
+    """The trial's next state and a sentence that says why; `retried`: it costs one of the spec's retries.
+
+    A trial that goes back to the queue waits there for `delay_s`.
+    """
 
     state: TrialState
     reason: str
     retried: bool = False
+    delay_s: float = 0.0
 
 
 def settle(trial: TrialRow, outcome: Outcome, retry: Retry, cancelled: bool) -> Settlement:
     """What an attempt's `outcome` makes of `trial`.
 
     A verdict that was carried out wins over the exit code. An interruption that is not the trial's own doing
-    (preempted) costs no retry; a crash or a failure costs one where the spec's `retry.on` names it.
+    (preempted) costs no retry; a crash or a failure costs one where the spec's `retry.on` names it or its cause.
     """
     match outcome.ending:
         case "stopped" if trial.verdict == "pause":
@@ -54,20 +61,50 @@ def _interrupted(trial: TrialRow, retry: Retry) -> Settlement:
 
 
 def _broken(trial: TrialRow, outcome: Outcome, retry: Retry) -> Settlement:
-    how = _how(outcome)
-    if outcome.ending not in retry.on:
-        return Settlement(TrialState.FAILED, f"{how}; retry.on does not name {outcome.ending}")
+    """A failure is retried where its ending or the cause that is known of it is named."""
+    how, tries = _how(outcome), trial.retries + trial.losses + 1
+    kinds = [kind for kind in (outcome.cause, outcome.ending) if kind]
+    if retry.on.isdisjoint(kinds):
+        return Settlement(TrialState.FAILED, f"{how}; retry.on does not name {' or '.join(kinds)}")
+    if tries >= retry.set_aside:
+        return Settlement(TrialState.FAILED, f"{how}; {_set_aside(tries)}")
     if trial.retries >= retry.max:
         return Settlement(TrialState.FAILED, f"{how}, and its {retry.max} retries are used up")
-    return Settlement(TrialState.QUEUED, f"{how}; retry {trial.retries + 1} of {retry.max}", retried=True)
+    delay = retry.delay_s(tries)
+    again = f"retry {trial.retries + 1} of {retry.max}{_in(delay)}"
+    return Settlement(TrialState.QUEUED, f"{how}; {again}", retried=True, delay_s=delay)
+
+
+def is_plain(reason: str) -> bool:
+    """Whether a failed trial's reason tells nothing but its exit code."""
+    return reason.startswith(EXITED) and not reason.endswith(_POISONED)
+
+
+def _set_aside(tries: int) -> str:
+    return f"{tries} attempts of it ended badly, {_POISONED}"
+
+
+def _in(delay_s: float) -> str:
+    return f", in {delay_s:g} s" if delay_s else ""
 
 
 def _how(outcome: Outcome) -> str:
+    if outcome.cause == "hung":
+        return outcome.error.partition("\n")[0] or "the program hung"
+    if outcome.cause == "oom":
+        return f"the trial ran out of memory ({_code(outcome)})"
     if outcome.signal is not None:
         return f"the process died by signal {outcome.signal}"
     if outcome.exit_code is not None:
-        return f"the program ended with exit code {outcome.exit_code}"
+        return f"{EXITED} {outcome.exit_code}"
     return "the trial failed"
+
+
+def _code(outcome: Outcome) -> str:
+    """How a trial that got no memory came to its end."""
+    if outcome.signal == SIGKILL or outcome.exit_code == 128 + SIGKILL:
+        return "the kernel killed it"
+    return f"signal {outcome.signal}" if outcome.signal is not None else f"exit code {outcome.exit_code}"
 
 
 def left(trial: TrialRow, retry: Retry, begun: bool, why: str) -> Settlement:
@@ -84,6 +121,8 @@ def lost(trial: TrialRow, retry: Retry, why: str) -> Settlement:
     """
     if "crashed" not in retry.on:
         return Settlement(TrialState.FAILED, f"{why}, and retry.on does not name crashed")
-    if trial.losses >= MAX_LOSSES:
-        return Settlement(TrialState.FAILED, f"{why}; that is the {MAX_LOSSES}th time, so the trial is set aside")
-    return Settlement(TrialState.QUEUED, f"{why}; it goes back to the queue")
+    tries = trial.retries + trial.losses
+    if tries >= retry.set_aside:
+        return Settlement(TrialState.FAILED, f"{why}; {_set_aside(tries)}")
+    delay = retry.delay_s(tries)
+    return Settlement(TrialState.QUEUED, f"{why}; it goes back to the queue{_in(delay)}", delay_s=delay)

@@ -82,6 +82,8 @@ trials = sa.Table(
     sa.Column("ended", sa.Float),
     sa.Column("exit_code", sa.Integer),
     sa.Column("error", sa.Text, nullable=False),
+    # A queued trial is not handed out before: it waits after a failure.
+    sa.Column("not_before", sa.Float),
     sa.Index("trials_by_version", "sweep_id", "version"),
     sqlite_with_rowid=False,
 )
@@ -139,8 +141,10 @@ def _second(connection: sa.Connection) -> None:
 
 
 def _third(connection: sa.Connection) -> None:
-    """Agents that are asked to leave from elsewhere."""
+    """Agents that are asked to leave from elsewhere; waits before a trial is run again."""
     _add_text(connection, agents, "wish", "")
+    if "not_before" not in {known["name"] for known in sa.inspect(connection).get_columns("trials")}:
+        connection.exec_driver_sql("ALTER TABLE trials ADD COLUMN not_before DOUBLE PRECISION")
 
 
 def _add_text(connection: sa.Connection, table: sa.Table, column: str, empty: str) -> None:

@@ -131,7 +131,8 @@ class Narrated:
     ) -> Offer | None:
         offer = self._source.finish(lease, outcome, chunks, request)
         why = f": {words.cut(outcome.error.strip().rsplit(chr(10), 1)[-1], 200)}" if outcome.error.strip() else ""
-        typer.echo(f"{self._names.pop(lease.run_id, lease.run_id)} {outcome.ending}{why}")
+        ending = f"{outcome.ending} ({outcome.cause})" if outcome.cause else outcome.ending
+        typer.echo(f"{self._names.pop(lease.run_id, lease.run_id)} {ending}{why}")
         return self._heard(offer) if offer is not None else None
 
     def keep(self, digest: str, path: Path) -> None:

@@ -11,6 +11,7 @@ from rich.text import Text
 from swath.sweeps.cli import words
 from swath.sweeps.cli.live import counts_line, progress_counts
 from swath.sweeps.cli.styles import PLAIN_WIDTH, style_of
+from swath.sweeps.settling import is_plain
 from swath.sweeps.setups import SetupView
 from swath.sweeps.views import SweepView, TrialView
 from swath.tracking.store import RunRow
@@ -123,7 +124,10 @@ def why(trial: TrialView) -> str:
     if trial.state in ("finished", "running") and trial.attempt <= 1:
         return ""
     last_line = trial.error.strip().rsplit("\n", 1)[-1].strip() if trial.state == "failed" else ""
-    return " ".join((last_line or trial.reason).split())
+    if is_plain(trial.reason):
+        return " ".join((last_line or trial.reason).split())
+    more = f": {last_line}" if last_line and last_line not in trial.reason else ""
+    return " ".join(f"{trial.reason}{more}".split())
 
 
 def head_lines(view: SweepView, now: float) -> list[Text]:

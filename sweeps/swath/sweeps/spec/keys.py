@@ -100,9 +100,13 @@ RESOURCES_LATER: tuple[str, ...] = ("custom",)
 
 RETRY: dict[str, str] = {
     "max": "How often one trial is run again at most; default 5.",
-    "on": "After which endings: crashed, preempted (the default), failed.",
+    "on": "After which endings: crashed, preempted (the default), failed, oom, hung.",
+    "backoff": "How long a trial waits before it is run again: 30s. Twice as long each further time.",
+    "backoff_max": "The longest such wait; default 10m.",
+    "hang_after": "A trial that neither reports nor prints anything for so long is ended as hung: 10m.",
+    "set_aside": "After so many attempts that ended badly a trial is set aside as failed; default 20.",
 }
-RETRY_ON: tuple[str, ...] = ("crashed", "preempted", "failed")
+RETRY_ON: tuple[str, ...] = ("crashed", "preempted", "failed", "oom", "hung")
 
 PARAMETER: dict[str, str] = {
     "distribution": "The distribution; worked out from the other keys when left out.",

@@ -68,7 +68,7 @@ class Budget:
 
     def to_dict(self) -> dict[str, Any]:
         """The budget as the file would say it."""
-        time = None if self.time_s is None else f"{self.time_s:g}s"
+        time = None if self.time_s is None else _time(self.time_s)
         data = {
             "trials": self.trials, "time": time, "gpu_hours": self.gpu_hours, "no_improvement": self.no_improvement,
         }  # fmt: skip
@@ -147,14 +147,40 @@ class Resources:
 
 @dataclass(frozen=True)
 class Retry:
-    """How often one trial is run again at most, and after which endings."""
+    """How often one trial is run again at most, and after which endings or causes. Times in seconds.
+
+    It waits `backoff_s` before, twice as long each further time, up to `backoff_max_s`. A trial that is silent for
+    `hang_after_s` is ended as hung; None: never. One with `set_aside` attempts that ended badly is not run again.
+    """
 
     max: int = 5
     on: frozenset[str] = frozenset({"crashed", "preempted"})
+    backoff_s: float = 0.0
+    backoff_max_s: float = 600.0
+    hang_after_s: float | None = None
+    set_aside: int = 20
+
+    def delay_s(self, time: int) -> float:
+        """How long a trial waits before it is run again for the `time`-th time, from 1 on."""
+        doubled = self.backoff_s * 2.0 ** min(time - 1, 60)
+        return min(doubled, max(self.backoff_s, self.backoff_max_s))
 
     def to_dict(self) -> dict[str, Any]:
         """The policy as the file would say it."""
-        return {"max": self.max, "on": sorted(self.on)}
+        data: dict[str, Any] = {"max": self.max, "on": sorted(self.on)}
+        for key, seconds, default in (
+            ("backoff", self.backoff_s, 0.0), ("backoff_max", self.backoff_max_s, 600.0),
+            ("hang_after", self.hang_after_s, None),
+        ):  # fmt: skip
+            if seconds is not None and seconds != default:
+                data[key] = _time(seconds)
+        return data if self.set_aside == 20 else {**data, "set_aside": self.set_aside}
+
+
+def _time(seconds: float) -> str:
+    """Seconds as the file would say them, to the last digit."""
+    text = repr(float(seconds))
+    return f"{f'{seconds:.20f}' if 'e' in text else text.removesuffix('.0')}s"
 
 
 @dataclass(frozen=True)

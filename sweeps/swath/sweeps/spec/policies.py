@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any, cast
 
 from swath.sweeps.spec import keys
@@ -54,15 +55,29 @@ def read_retry(read: Reader, data: dict[str, Any]) -> Retry:
         return Retry()
     read.keys(retry, path, keys.RETRY)
     most, on = read.whole(retry, "max", 0, path), retry.get("on")
+    policy = _patience(read, retry, path)
+    if most is not None:
+        policy = replace(policy, max=most)
     if "on" in retry and not isinstance(on, list):
         read.fault((*path, "on"), f"must be a list of endings, not {shown(on)}", f"of {', '.join(keys.RETRY_ON)}")
     if not isinstance(on, list):
-        return Retry() if most is None else Retry(max=most)
+        return policy
     for index, ending in enumerate(on):
         if ending not in keys.RETRY_ON:
             hint = nearest(str(ending), keys.RETRY_ON)
             read.fault((*path, "on", index), f"must be {as_list(keys.RETRY_ON)}, not {shown(ending)}", hint)
-    return Retry(5 if most is None else most, frozenset(ending for ending in on if isinstance(ending, str)))
+    return replace(policy, on=frozenset(ending for ending in on if isinstance(ending, str)))
+
+
+def _patience(read: Reader, retry: dict[str, Any], path: tuple[str, ...]) -> Retry:
+    """How long a trial waits before it is run again, how long it may be silent, and when it is set aside."""
+    given = {
+        "backoff_s": _seconds(read, retry, "backoff", path),
+        "backoff_max_s": _seconds(read, retry, "backoff_max", path),
+        "hang_after_s": _seconds(read, retry, "hang_after", path),
+        "set_aside": read.whole(retry, "set_aside", 1, path),
+    }
+    return Retry(**{key: value for key, value in given.items() if value is not None})  # type: ignore[arg-type]
 
 
 def read_budget(read: Reader, data: dict[str, Any]) -> Budget:

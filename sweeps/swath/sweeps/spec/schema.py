@@ -160,6 +160,10 @@ def _retry() -> Schema:
     types: dict[str, Schema] = {
         "max": {"type": "integer", "minimum": 0, "default": 5},
         "on": {"type": "array", "items": {"enum": list(keys.RETRY_ON)}},
+        "backoff": _TEXT,
+        "backoff_max": {**_TEXT, "default": "10m"},
+        "hang_after": _TEXT,
+        "set_aside": {"type": "integer", "minimum": 1, "default": 20},
     }
     return _object(keys.RETRY, types)
 

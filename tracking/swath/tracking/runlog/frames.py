@@ -22,6 +22,8 @@ FRAME = struct.Struct("<II")
 _MAX_KEYS = 1024 * 1024
 #: A short or a longer array that begins with a small int.
 _RECORD_START = re.compile(rb"(?=(?:[\x91-\x9f]|\xdc..)[\x00-\x7f])", re.DOTALL)
+#: How a longer one begins.
+_LONG_ARRAY = 0xDC
 _DECODER: msgspec.msgpack.Decoder[AnyRecord] = msgspec.msgpack.Decoder(AnyRecord)
 
 
@@ -86,6 +88,17 @@ def decode_outputs(data: bytes, *, final: bool = False) -> tuple[list[Output], i
     """`decode`, for those who want to know what was printed alone."""
     outputs, consumed, _ = _frames(data, final, _OUTPUTS)
     return outputs, consumed
+
+
+def kinds_in(data: bytes) -> tuple[set[int], int]:
+    """The kinds of the records in the whole frames of `data`, which begins at one, and the bytes consumed."""
+    kinds: set[int] = set()
+    position = 0
+    while end := _frame_end(data, position):
+        start = position + FRAME.size
+        kinds.add(data[start + (3 if data[start] == _LONG_ARRAY else 1)])
+        position = end
+    return kinds, position
 
 
 def names_in(path: Path | str) -> Names:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import NamedTuple
@@ -51,6 +52,23 @@ def limits(root: Path = _ROOT) -> Limits:
     except (OSError, ValueError, IndexError):
         return Limits()
     return Limits(min(memory, key=_amount, default=None), min(cpu, key=_amount, default=None))
+
+
+def oom_counter(root: Path = _ROOT) -> Callable[[], int | None]:
+    """What tells how many processes of this one's group the kernel has killed for memory: one file is read each time.
+
+    Where the groups do not count, it is those of the whole machine. It answers None where nobody counts.
+    """
+    with contextlib.suppress(OSError, ValueError, IndexError):
+        for group in _groups(root, "memory"):
+            path = group.folder / ("memory.oom_control" if group.version == 1 else "memory.events")
+            if _field(path, "oom_kill") is not None:
+                return lambda: _whole(_field(path, "oom_kill"))
+    return lambda: _whole(_field(root / "proc/vmstat", "oom_kill"))
+
+
+def _whole(value: float | None) -> int | None:
+    return None if value is None else int(value)
 
 
 def _amount(limit: Limit) -> float:

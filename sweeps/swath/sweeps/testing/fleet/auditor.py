@@ -13,7 +13,6 @@ from swath.agents import wire
 from swath.agents.protocol import Lease, Outcome
 from swath.sweeps import ledger
 from swath.sweeps.ledger import TrialRow
-from swath.sweeps.settling import MAX_LOSSES
 from swath.sweeps.spec import Retry
 from swath.sweeps.testing.fleet.programs import Written
 
@@ -131,12 +130,14 @@ class Auditor:
         account.losses += not orderly
         _law(new.losses == account.losses, f"{new.run_id} lost its agent {account.losses} times, not {new.losses}")
         _law(new.retries == account.retries, f"a lost agent cost {new.run_id} a retry")
-        _law(new.state != "failed" or "crashed" not in self._retry.on or new.losses >= MAX_LOSSES or orderly,
+        aside = new.losses + new.retries >= self._retry.set_aside
+        _law(new.state != "failed" or "crashed" not in self._retry.on or aside or orderly,
              f"{new.run_id} failed since its agent was lost")  # fmt: skip
 
     def _check_outcome(self, old: TrialRow, new: TrialRow, account: Account, outcome: Outcome) -> None:
         again = outcome.ending in ("failed", "crashed") and outcome.ending in self._retry.on
         again = again and account.retries < self._retry.max
+        again = again and account.retries + account.losses + 1 < self._retry.set_aside
         account.retries += again
         _law(new.retries == account.retries, f"{new.run_id} used {account.retries} retries, not {new.retries}")
         _law(new.losses == account.losses, f"{new.run_id} lost its agent {account.losses} times, not {new.losses}")
