@@ -14,6 +14,7 @@ import pytest
 from swath.agents.launchers import ray as ray_launcher
 from swath.agents.launchers.ray import RayLauncher, Resources, advertise_host
 from swath.agents.launchers.ray_actor import ActorSettings
+from swath.agents.launchers.ray_options import RayOptions
 from swath.agents.protocol import Job, Task
 from swath.agents.testing.launchers import LauncherLaws, Worlds, until
 from swath.agents.testing.memory import MemorySource
@@ -35,7 +36,7 @@ pytestmark = [
 def ray() -> Iterator[Any]:
     """A Ray of two CPUs for all tests of this file."""
     ray = ray_launcher.import_ray()
-    ray_launcher.connect(ray, None, 2, Resources())
+    ray_launcher.connect(ray, None, 2, Resources(), RayOptions())
     yield ray
     ray.shutdown()
 
