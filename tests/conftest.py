@@ -18,6 +18,15 @@ def pytest_xdist_auto_num_workers() -> int:
     return (os.cpu_count() or 1) + 1
 
 
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Tests that start a Ray wait for it most of their time: one worker begins with them, the others do the rest."""
+    for item in items:
+        if item.get_closest_marker("ray"):
+            item.add_marker(pytest.mark.xdist_group("ray"))
+    items.sort(key=lambda item: not item.get_closest_marker("ray"))
+
+
 @pytest.fixture(autouse=True, scope="session")
 def no_login(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
     """No test sees what the person who runs it is logged in to."""

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 import pytest
+from typer.testing import CliRunner
 
 from swath.tracking.settings import Settings
 
@@ -101,8 +102,9 @@ def _verbs() -> list[str]:
 
 
 def _help(*verb: str) -> str:
-    command = [sys.executable, "-m", "swath.sweeps", *verb, "--help"]
-    return subprocess.run(command, capture_output=True, text=True, timeout=60, check=True).stdout
+    from swath.sweeps.cli import app
+
+    return CliRunner().invoke(app, [*verb, "--help"], prog_name="sweep", catch_exceptions=False).stdout
 
 
 def test_there_are_verbs_to_document() -> None:

@@ -18,7 +18,7 @@ from swath.sweeps.workspace import Workspace
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(280)]
 
-ROUNDS = 20
+ROUNDS = 12
 
 
 def test_sigkill_of_training_processes_loses_no_trial(tmp_path: Path) -> None:

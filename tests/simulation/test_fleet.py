@@ -18,8 +18,8 @@ from swath.sweeps.testing.fleet import broken_among, simulate
 from swath.tracking.store import RunRow
 
 #: 10,000 take minutes: FLEET_SEEDS=10000 pytest tests/simulation
-SEEDS = int(os.environ.get("FLEET_SEEDS", "1000"))
-CHUNK = 250
+SEEDS = int(os.environ.get("FLEET_SEEDS", "500"))
+CHUNK = 125
 #: A law that is broken on purpose is noticed among so many seeds.
 SOON = 400
 
