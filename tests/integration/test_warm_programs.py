@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import os
 import signal
 import sys
@@ -117,7 +116,6 @@ def test_a_library_that_starts_threads_makes_trials_start_cold_and_the_log_says_
         "import threading, time\nthreading.Thread(target=time.sleep, args=(600,), name='busy one', daemon=True).start()"
     )
     monkeypatch.setenv("PYTHONPATH", os.pathsep.join([str(installed), os.environ.get("PYTHONPATH", "")]))
-    caplog.set_level(logging.INFO, "swath.agents")
     source, report = run(tmp_path, "import busy, threading\nprint(threading.active_count())")
     assert report.trials == {"finished": 1}
     assert source.output(1) == "2\n"

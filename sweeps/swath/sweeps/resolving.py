@@ -1,4 +1,4 @@
-"""Which trial is meant by a text: a run id, a trial's name, `SWEEP#N`, a number, or a unique beginning."""
+"""Which trial is meant by a text: a run id, a trial's name, `SWEEP#N` or `SWEEP/N`, a number, or a unique beginning."""
 
 from __future__ import annotations
 
@@ -18,6 +18,9 @@ def resolve_trial(workspace: Workspace, text: str, sweep: str | None = None) -> 
     With `sweep` (whatever `Workspace.resolve` takes) only its trials count, and a bare number is one of them. Without
     it, a name that trials of several sweeps have means the newest. Raises `NotFound` or `UsageError`.
     """
+    before, slash, number = text.rpartition("/")
+    if slash and number.isdecimal():
+        text = f"{before}#{number}"
     if "#" in text and sweep is None:
         sweep, _, text = text.rpartition("#")
     text = text.removeprefix("#")

@@ -74,6 +74,7 @@ def test_explain_tells_the_same_in_words_and_as_json(one: str) -> None:
     stopped = next(run for run in answer("show", one)["runs"] if run["state"] == "stopped")
     told = answer("explain", stopped["run_id"])
     text = sweep("explain", f"one#{stopped['number']}").stdout
+    assert sweep("explain", f"one/{stopped['number']}").stdout == text
     (decided,) = told["decisions"]
     for words in (decided["reason"], f"rank {decided['rank']} of {decided['n']}", "Why it was stopped", "rule asha"):
         assert words in text

@@ -13,6 +13,7 @@ from swath.agents.executors.base import Execution
 from swath.agents.executors.member import Born, discard
 from swath.agents.executors.output import echo_with
 from swath.agents.executors.ranks import Place, check_one_node, here
+from swath.agents.executors.server import WarmServer
 from swath.agents.executors.supervised import Wake, supervise
 from swath.agents.executors.unstarted import NotStarted
 from swath.agents.protocol import Assignment, Job
@@ -27,7 +28,7 @@ Birth = Callable[[], Born]
 class ChildExecutor(ABC):
     """An `Executor` of child processes. With `echo`, each line of output is printed here too, after the trial's name.
 
-    A subclass says how a child is born.
+    A subclass says how a child is born; one that forks children keeps the process they are forked from in `_server`.
     """
 
     inline = False
@@ -36,6 +37,7 @@ class ChildExecutor(ABC):
         self._clock = clock
         self._echo = echo
         self._wake = Wake()
+        self._server: WarmServer | None = None
         self.spans_nodes = False
 
     def prepare(self, job: Job) -> None:
@@ -86,8 +88,15 @@ class ChildExecutor(ABC):
             self._wake = Wake()
         return self._wake
 
-    def interrupt(self) -> None:  # noqa: B027
-        """No start takes long."""
+    def interrupt(self) -> None:
+        if self._server is not None:
+            self._server.give_up()
+
+    def close_server(self) -> None:
+        if self._server is not None:
+            self._server.close()
+            self._server = None
 
     def close(self) -> None:
+        self.close_server()
         self._wake.close()

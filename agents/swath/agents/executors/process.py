@@ -13,16 +13,11 @@ from swath.agents.executors.member import Born
 from swath.agents.executors.server import WarmServer
 from swath.agents.protocol import Assignment, Job, Task
 from swath.agents.task import TaskError
-from swath.tracking.clock import SYSTEM_CLOCK, Clock
 from swath.tracking.context import TrialContext
 
 
 class ProcessExecutor(ChildExecutor):
     """The `Executor` for functions in children: a crash or leak of one trial touches no other; a start costs a fork."""
-
-    def __init__(self, clock: Clock = SYSTEM_CLOCK, echo: bool = False) -> None:
-        super().__init__(clock, echo)
-        self._server: WarmServer | None = None
 
     def prepare(self, job: Job) -> None:
         super().prepare(job)
@@ -55,16 +50,3 @@ class ProcessExecutor(ChildExecutor):
 
     def _forked(self, server: WarmServer, call: Calling) -> Born:
         return server.fork(call)
-
-    def interrupt(self) -> None:
-        if self._server is not None:
-            self._server.give_up()
-
-    def close_server(self) -> None:
-        if self._server is not None:
-            self._server.close()
-            self._server = None
-
-    def close(self) -> None:
-        self.close_server()
-        super().close()

@@ -17,7 +17,6 @@ from swath.agents.executors.server import WarmServer
 from swath.agents.macros import program_path
 from swath.agents.protocol import Assignment, Job, Task
 from swath.agents.task import command_of
-from swath.tracking.clock import SYSTEM_CLOCK, Clock
 from swath.tracking.context import TrialContext
 
 logger = logging.getLogger("swath.agents")
@@ -28,20 +27,14 @@ class ProgramExecutor(CommandExecutor):
 
     The libraries that a program imports are loaded once, in a fork server. Whatever else it does is done anew in every
     trial, in a process of its own that ends with it. What cannot be forked (another interpreter, libraries that start
-    threads or open the GPU when they are imported) starts cold, and the agent's log says why.
+    threads or open the GPU when they are imported) starts cold; the agent warns where the command did not say so.
     """
-
-    def __init__(self, clock: Clock = SYSTEM_CLOCK, echo: bool = False) -> None:
-        super().__init__(clock, echo)
-        self._server: WarmServer | None = None
-        self._cold = ""
 
     def prepare(self, job: Job) -> None:
         super().prepare(job)
         self.close_server()
-        self._cold = not_python(job.task) or self._load(job.task)
-        if self._cold:
-            logger.info("trials start cold: %s", self._cold)
+        if not not_python(job.task) and (fault := self._load(job.task)):
+            logger.warning("trials start cold: %s", fault)
 
     def _load(self, task: Task) -> str:
         program = program_path(task.program or "", task.cwd).absolute()
@@ -72,19 +65,6 @@ class ProgramExecutor(CommandExecutor):
             logger.warning("trials start cold from now on: the process that they are forked from died (%s)", error)
             self.close_server()
         return cold()
-
-    def interrupt(self) -> None:
-        if self._server is not None:
-            self._server.give_up()
-
-    def close_server(self) -> None:
-        if self._server is not None:
-            self._server.close()
-            self._server = None
-
-    def close(self) -> None:
-        self.close_server()
-        super().close()
 
 
 def not_python(task: Task) -> str:
