@@ -42,11 +42,11 @@ def test_a_ready_sweep_runs_to_its_end(name: str, tmp_path: Path) -> None:
 
 
 def _found_something_better(folder: Path, result: dict[str, Any]) -> None:
-    """The best is clearly better than the first, random trials; bad trials were stopped, each for a stated reason."""
+    """The best is clearly better than the first trials, which are spread; bad ones were stopped for a stated reason."""
     with Workspace(folder / ".swath") as workspace:
         trials = workspace.trials(result["sweep"])
-    first = [trial.value for trial in trials[:10] if trial.value is not None]
-    assert result["best"]["value"] > statistics.median(first) + 0.05
+    first = [trial.value for trial in trials[:8] if trial.value is not None]
+    assert result["best"]["value"] > statistics.mean(first) + 0.05
     stopped = [trial for trial in trials if trial.state == "stopped"]
     assert stopped
     assert all("threshold" in trial.reason for trial in stopped)

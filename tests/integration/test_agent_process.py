@@ -13,9 +13,14 @@ import psutil
 import pytest
 
 from swath.agents import Task, TaskError
+from swath.agents.environment import inherited
+from swath.agents.executors.birth import Birth
 from swath.agents.executors.process import ProcessExecutor
+from swath.agents.executors.server import WarmServer
+from swath.agents.executors.warm import Order
 from swath.agents.testing import MemorySource
 from swath.agents.testing.worlds import InThread, agent_of, job_of, pids_in, source_of, wait_for
+from swath.tracking.clock import SYSTEM_CLOCK
 
 
 def module(folder: Path, text: str, name: str = "trains") -> Task:
@@ -76,6 +81,23 @@ def test_when_the_fork_server_dies_its_trial_is_run_again_with_a_new_one(tmp_pat
     (tmp_path / "go").touch()
     assert running.join().trials == {"crashed": 1, "finished": 1}
     assert source.trials[0].attempt == 2
+
+
+def test_a_fork_server_that_is_just_dying_is_waited_for_and_started_again(tmp_path: Path) -> None:
+    """Its end of the pipe closes a little before the system says that it has ended."""
+    task = module(tmp_path, "def train(config):\n    pass\n")
+    server = WarmServer(Order(task, tuple(sys.path)), SYSTEM_CLOCK)
+    try:
+        assert server.fault() == ""
+        for _ in range(5):
+            child, streams = server.fork(Birth(inherited(), str(tmp_path)))
+            os.kill(psutil.Process(child.pid).ppid(), signal.SIGKILL)
+            assert server.fault() == ""
+            child.close()
+            for fd in streams.values():
+                os.close(fd)
+    finally:
+        server.close()
 
 
 def test_a_function_made_on_the_spot_is_run_in_children_too(tmp_path: Path) -> None:

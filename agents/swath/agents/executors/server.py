@@ -66,9 +66,35 @@ class WarmServer:
             file.write(msgspec.msgpack.encode(order))
         self._file = Path(file.name)
         self._given_up = False
+        self._served = False
 
     def fork(self, birth: Birth) -> tuple[ForkedChild, dict[str, int]]:
-        """A new child, and the reading ends of its stdout and stderr."""
+        """A new child, and the reading ends of its stdout and stderr.
+
+        Raises `OSError` or `EOFError` when the server dies while it loads.
+        """
+        try:
+            born = self._forked(birth)
+        except (OSError, EOFError):
+            if not (self._served and self._ended()) or self._given_up:
+                raise
+            self._served = False  # it has died since the last child: another one is started
+            born = self._forked(birth)
+        self._served = True
+        return born
+
+    def _ended(self) -> bool:
+        """Wait for the end of a server that does not answer: until the system tells of it, it counts as alive."""
+        pid = getattr(self._server, "_forkserver_pid", None)
+        until = self._clock.monotonic() + _CLOSE_S
+        with contextlib.suppress(ChildProcessError):
+            while pid is not None and os.waitid(os.P_PID, pid, os.WEXITED | os.WNOHANG | os.WNOWAIT) is None:
+                if self._clock.monotonic() > until:
+                    return False
+                self._clock.sleep(0.005)
+        return True
+
+    def _forked(self, birth: Birth) -> tuple[ForkedChild, dict[str, int]]:
         out_r, out_w = os.pipe()
         err_r, err_w = os.pipe()
         try:
