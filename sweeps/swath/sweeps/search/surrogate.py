@@ -38,6 +38,8 @@ _STEP = 1e-3
 _BLOCK = 128
 #: Points from which hyperparameters are learned: with more they hardly change.
 _ENOUGH = 64
+#: Steps of the climb to the most probable hyperparameters: to the top where draws are made around it, else near it.
+_CLIMB, _SHORT_CLIMB = 25, 15
 
 
 @dataclass(frozen=True)
@@ -181,7 +183,8 @@ class Surrogate:
         evidence = Evidence(points[some], whole - whole.mean(), categorical, prior)
         start = np.zeros(points.shape[1] + 3)
         bounds = [(-_FARTHEST, _FARTHEST)] * len(start)
-        found = minimize(evidence, start, jac=True, method="L-BFGS-B", bounds=bounds, options={"maxiter": 25})
+        options = {"maxiter": _SHORT_CLIMB if draws == 1 else _CLIMB}
+        found = minimize(evidence, start, jac=True, method="L-BFGS-B", bounds=bounds, options=options)
         places = found.x[None] if draws == 1 else _around(evidence, found.x, draws, rng)
         return cls(points, values, categorical, evidence.theta(places), prior)
 
