@@ -183,8 +183,8 @@ class Surrogate:
         evidence = Evidence(points[some], whole - whole.mean(), categorical, prior)
         start = np.zeros(points.shape[1] + 3)
         bounds = [(-_FARTHEST, _FARTHEST)] * len(start)
-        options = {"maxiter": _SHORT_CLIMB if draws == 1 else _CLIMB}
-        found = minimize(evidence, start, jac=True, method="L-BFGS-B", bounds=bounds, options=options)
+        steps = _SHORT_CLIMB if draws == 1 else _CLIMB
+        found = minimize(evidence, start, jac=True, method="L-BFGS-B", bounds=bounds, options={"maxiter": steps})
         places = found.x[None] if draws == 1 else _around(evidence, found.x, draws, rng)
         return cls(points, values, categorical, evidence.theta(places), prior)
 
