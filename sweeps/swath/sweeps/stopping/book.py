@@ -236,6 +236,10 @@ class Book:
         """A trial's mark at `at` reports; None before it has come there."""
         return self._marks.get(at, {}).get(number)
 
+    def there(self, at: int) -> int:
+        """How many trials have come to `at` reports."""
+        return len(self._marks.get(at, ()))
+
     def own_cost(self, number: int, at: int, view: View) -> float | None:
         """The cost of a trial's mark as `view` sees it."""
         mark = self.mark(number, at)

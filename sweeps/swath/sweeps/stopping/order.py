@@ -184,6 +184,7 @@ class Order:
         """One of the trials among the others."""
         row = self._row[number]
         over = self._over[: self._count]
+        better: _Bools
         if over[row]:
             better = over < over[row]
         else:
@@ -353,7 +354,8 @@ def _dominating(costs: _Floats, cost: _Floats) -> _Bools:
     for column, own in zip(others, cost[1:], strict=True):
         no_worse &= column <= own
         better |= column < own
-    return no_worse & better
+    found: _Bools = no_worse & better
+    return found
 
 
 def _dominated(costs: _Floats, by: _Floats) -> _Bools:
@@ -361,9 +363,10 @@ def _dominated(costs: _Floats, by: _Floats) -> _Bools:
     if len(by) == 1:
         return _dominating(-costs, -by[0])
     shape = (len(costs), len(by))
-    no_worse, better = np.ones(shape, dtype=bool), np.zeros(shape, dtype=bool)
+    no_worse: _Bools = np.ones(shape, dtype=bool)
+    better: _Bools = np.zeros(shape, dtype=bool)
     for column, other in zip(costs.T, by.T, strict=True):
-        no_worse &= other[None, :] <= column[:, None]
-        better |= other[None, :] < column[:, None]
+        np.logical_and(no_worse, other[None, :] <= column[:, None], out=no_worse)
+        np.logical_or(better, other[None, :] < column[:, None], out=better)
     found: _Bools = (no_worse & better).any(axis=1)
     return found
