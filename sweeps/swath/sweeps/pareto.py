@@ -8,8 +8,13 @@ from __future__ import annotations
 
 from bisect import bisect_right
 from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING
 
 from swath.sweeps.spec.model import Goal
+
+if TYPE_CHECKING:
+    from numpy import float64
+    from numpy.typing import NDArray
 
 Point = Sequence[float]
 _Costs = tuple[float, ...]
@@ -51,23 +56,58 @@ def spread(costs: Sequence[Sequence[float]]) -> list[int]:
     First the best one in the first goal, then always the one that is farthest from those taken, in units of the
     front's extent in each goal. The points are distinct, and lower is better.
     """
-    import numpy as np
-
-    if len(costs) < 3:
-        return sorted(range(len(costs)), key=lambda place: tuple(costs[place]))
     order = sorted(range(len(costs)), key=lambda place: tuple(costs[place]))
-    points = np.asarray([costs[place] for place in order], dtype=float)
-    extent = np.ptp(points, axis=0)
-    points = (points - points[0]) / np.where(extent > 0, extent, 1.0)
-    taken, nearest = [0], np.einsum("ij,ij->i", points, points)
-    nearest[0] = -1.0
-    for _ in range(len(order) - 1):
-        place = int(nearest.argmax())
-        taken.append(place)
-        away = points - points[place]
-        np.minimum(nearest, np.einsum("ij,ij->i", away, away), out=nearest)
-        nearest[place] = -1.0
-    return [order[place] for place in taken]
+    cover = Cover([costs[place] for place in order])
+    return [order[cover.at(turn)] for turn in range(len(order))]
+
+
+class Cover:
+    """The order of `spread` over points that are sorted already, made no farther than it is asked for."""
+
+    def __init__(self, points: Sequence[Sequence[float]] | NDArray[float64]) -> None:
+        self._count = len(points)
+        self._points = points
+        self._taken = [0] if self._count else []
+        self._columns: list[NDArray[float64]] = []
+
+    def at(self, turn: int) -> int:
+        """The place of the point that is taken as number `turn`, from 0 on."""
+        while len(self._taken) <= turn:
+            self._take()
+        return self._taken[turn]
+
+    def _take(self) -> None:
+        if not self._columns:
+            self._begin()
+        place = int(self._nearest.argmax())
+        self._taken.append(place)
+        self._near(place)
+
+    def _begin(self) -> None:
+        import numpy as np
+
+        points = np.asarray(self._points, dtype=float)
+        extent = np.ptp(points, axis=0)
+        points = (points - points[0]) / np.where(extent > 0, extent, 1.0)
+        self._columns = [np.ascontiguousarray(column) for column in points.T]
+        self._nearest = np.full(self._count, np.inf)
+        self._away, self._part = np.empty(self._count), np.empty(self._count)
+        self._near(0)
+
+    def _near(self, place: int) -> None:
+        """The point at `place` is taken: how far the others are from the nearest one taken."""
+        import numpy as np
+
+        first, *others = self._columns
+        away, part = self._away, self._part
+        np.subtract(first, first[place], out=away)
+        np.multiply(away, away, out=away)
+        for column in others:
+            np.subtract(column, column[place], out=part)
+            np.multiply(part, part, out=part)
+            np.add(away, part, out=away)
+        np.minimum(self._nearest, away, out=self._nearest)
+        self._nearest[place] = -1.0
 
 
 def costs_of(point: Point, goals: Sequence[Goal]) -> _Costs:

@@ -10,6 +10,8 @@ from swath.sweeps.search import Observation, make_history, make_searcher, rng_fo
 from swath.sweeps.simulate import State
 from swath.sweeps.space import SearchSpace
 from swath.sweeps.spec.model import SweepSpec
+from swath.sweeps.tallies import Vector
+from swath.sweeps.values import violation
 from swath.tracking.errors import UsageError
 
 if TYPE_CHECKING:
@@ -33,7 +35,7 @@ class NearestOf:
                 "replay it without --method, or give the spec that its trials were made from",
             )
         self._searcher, self._history = make_searcher(spec, self._space, seed), make_history(spec)
-        self._seed = seed
+        self._seed, self._metrics = seed, spec.metrics
         self._left = {trial.number: trial for trial in trials}
         self._places = self._cube(trials)
         self._numbers = [trial.number for trial in trials]
@@ -50,13 +52,15 @@ class NearestOf:
         self._put(trial, "running", None)
         return trial
 
-    def ended(self, trial: Recorded, state: State, best: float | None) -> None:
-        self._put(trial, state, best)
+    def ended(self, trial: Recorded, state: State, best: float | None, result: Vector | None = None) -> None:
+        self._put(trial, state, best, result)
 
-    def _put(self, trial: Recorded, state: str, best: float | None) -> None:
+    def _put(self, trial: Recorded, state: str, best: float | None, result: Vector | None = None) -> None:
         config = dict(trial.config)
         value = best if state in ("finished", "stopped") else None
-        known = Observation(self._asked[trial.number], config, state, value=value, latest=best, best=best)
+        values = (result or ()) if state in ("finished", "stopped") else ()
+        over = violation(self._metrics, values)
+        known = Observation(self._asked[trial.number], config, state, value, best, best, values, over)
         self._history.put(known, self._space.point_hash(config))
 
     def _nearest(self, config: dict[str, Any]) -> Recorded:

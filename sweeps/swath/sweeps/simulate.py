@@ -8,14 +8,19 @@ from __future__ import annotations
 
 import heapq
 import math
-from bisect import bisect_left, bisect_right
+from bisect import bisect_left
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal, Protocol
 
+from swath.sweeps.courses import Course, course_of
+from swath.sweeps.front_kept import FrontKept, front_kept
 from swath.sweeps.recorded import Recorded
-from swath.sweeps.stopping.base import Decision, Goal, Standing, Stopper
-from swath.sweeps.stopping.book import Book, Mark
+from swath.sweeps.spec.model import Metric
+from swath.sweeps.stopping.base import Decision, Goal, Stopper
+from swath.sweeps.stopping.book import Book
+from swath.sweeps.stopping.joint import Joint
+from swath.sweeps.tallies import Vector
 from swath.tracking.errors import UsageError
 
 State = Literal["finished", "stopped", "paused"]
@@ -28,8 +33,8 @@ class Queue(Protocol):
         """The next trial to begin; None when all have begun."""
         ...
 
-    def ended(self, trial: Recorded, state: State, best: float | None) -> None:
-        """A trial has ended or is paused, with that best value so far."""
+    def ended(self, trial: Recorded, state: State, best: float | None, result: Vector | None = None) -> None:
+        """A trial has ended or is paused, with that best value so far; with several metrics their last values."""
         ...
 
 
@@ -42,13 +47,16 @@ class InOrder:
     def take(self) -> Recorded | None:
         return next(self._trials, None)
 
-    def ended(self, trial: Recorded, state: State, best: float | None) -> None:
+    def ended(self, trial: Recorded, state: State, best: float | None, result: Vector | None = None) -> None:
         return None
 
 
 @dataclass(frozen=True)
 class Outcome:
-    """What became of one trial: how much of it was run, when it ended on the simulated clock, and why."""
+    """What became of one trial: how much of it was run, when it ended on the simulated clock, and why.
+
+    `best` is that of the first metric; with several `values` are the last ones of all.
+    """
 
     number: int
     state: State
@@ -61,6 +69,7 @@ class Outcome:
     band: int
     rule: str
     reason: str
+    values: Vector | None = None
 
 
 @dataclass(frozen=True)
@@ -77,7 +86,10 @@ class RungCount:
 
 @dataclass(frozen=True)
 class Simulation:
-    """A replay as a whole. Shares are of what it costs to run every trial to its end."""
+    """A replay as a whole. Shares are of what it costs to run every trial to its end.
+
+    With several metrics no trial is the best one, and `front` tells what was found.
+    """
 
     goal: Goal
     rule: str
@@ -90,6 +102,7 @@ class Simulation:
     best: float | None
     best_trial: int | None
     promotions: int
+    front: FrontKept | None = None
 
     @property
     def report_share(self) -> float:
@@ -121,47 +134,62 @@ class Simulation:
             "makespan_s": self.makespan, "best": self.best, "best_trial": self.best_trial,
             "full_best": self.full_best, "full_best_trial": self.full_best_trial, "regret": self.regret,
         }  # fmt: skip
-        return {**totals, "rungs": [vars(rung) for rung in self.rungs], "outcomes": [vars(o) for o in self.outcomes]}
+        found = {} if self.front is None else self.front.to_dict()
+        rungs = [vars(rung) for rung in self.rungs]
+        return {**totals, **found, "rungs": rungs, "outcomes": [self._plain(each) for each in self.outcomes]}
+
+    def _plain(self, outcome: Outcome) -> dict[str, Any]:
+        plain = dict(vars(outcome))
+        values = plain.pop("values")
+        if self.front is not None:
+            names = (metric.name for metric in self.front.metrics)
+            plain["values"] = values and dict(zip(names, values, strict=True))
+        return plain
 
 
 def simulate(
-    trials: Sequence[Recorded], goal: Goal, stopper: Stopper | None, slots: int = 1, queue: Queue | None = None
+    trials: Sequence[Recorded],
+    goal: Goal,
+    stopper: Stopper | None,
+    slots: int = 1,
+    queue: Queue | None = None,
+    metrics: Sequence[Metric] = (),
 ) -> Simulation:
-    """Run recorded trials on `slots` at once under `stopper`; `queue` says which begins next (default: in order)."""
+    """Run recorded trials on `slots` at once under `stopper`; `queue` says which begins next (default: in order).
+
+    `metrics` are those of trials that were recorded in several.
+    """
     if slots < 1:
         raise UsageError("a simulation needs a slot at least", "give a whole number from 1 on")
-    engine = _Engine(goal, stopper, slots, queue or InOrder(trials))
+    engine = _Engine(goal, stopper, slots, queue or InOrder(trials), tuple(metrics))
     engine.run()
     return engine.result(trials)
 
 
 @dataclass
 class _Running:
-    """A trial on its way: `count` finite reports and `place` reports of any kind are behind it."""
+    """A trial on its way: `count` reports and `beat` beats of its course are behind it."""
 
     trial: Recorded
-    finite: Sequence[int]
-    values: Sequence[float]
-    bests: Sequence[float]
-    sums: Sequence[float]
+    course: Course
     offset: float = 0.0
-    place: int = 0
+    beat: int = 0
     count: int = 0
     before: int = 0
     spent: float = 0.0
     decision: Decision | None = None
 
-    def mark(self, at: int) -> Mark:
-        """The mark after `at` finite reports."""
-        return Mark(float(self.values[at - 1]), float(self.bests[at - 1]), float(self.sums[at - 1]) / at)
-
     @property
     def best(self) -> float | None:
-        return float(self.bests[self.count - 1]) if self.count else None
+        return self.course.bests(self.count)[0] if self.count else None
 
     @property
     def over(self) -> bool:
-        return self.place >= len(self.trial.values)
+        return self.beat >= self.course.beats
+
+    def time_of(self, beat: int) -> float:
+        """How long it takes to come to a beat."""
+        return self.trial.seconds[beat - 1] if beat else 0.0
 
 
 @dataclass
@@ -180,6 +208,7 @@ class _Engine:
     stopper: Stopper | None
     slots: int
     queue: Queue
+    metrics: tuple[Metric, ...] = ()
     now: float = 0.0
     promotions: int = 0
     heap: list[tuple[float, int, int]] = field(default_factory=list)
@@ -190,14 +219,14 @@ class _Engine:
     drained: bool = False
 
     def __post_init__(self) -> None:
-        self.book = Book(self.goal)
+        self.book = Joint(self.metrics) if self.metrics else Book(self.goal)
 
     def run(self) -> None:
         """All events until nothing runs and nothing can begin."""
         self._fill()
         while self.heap:
-            self.now, number, place = heapq.heappop(self.heap)
-            self._arrive(self.running[number], place)
+            self.now, number, beat = heapq.heappop(self.heap)
+            self._arrive(self.running[number], beat)
             self._fill()
 
     def _fill(self) -> None:
@@ -212,7 +241,7 @@ class _Engine:
     def _begun(self) -> _Running | None:
         trial = None if self.drained else self.queue.take()
         self.drained = trial is None
-        return None if trial is None else _begin(trial, self.goal)
+        return None if trial is None else _Running(trial, course_of(trial, self.goal, self.metrics))
 
     def _promoted(self, last: bool = False) -> _Running | None:
         if self.stopper is None or not self.paused:
@@ -228,29 +257,28 @@ class _Engine:
         return run
 
     def _schedule(self, run: _Running) -> None:
-        """The next report at which something may happen to a trial: its end, a check, an unusable value."""
-        place = len(run.trial.values)
+        """The next beat at which something may happen to a trial: its end, a check, an unusable value."""
+        beat = run.course.beats
         check = self.stopper.next_check(run.count) if self.stopper is not None else None
-        if check is not None and check <= len(run.finite):
-            place = min(place, run.finite[check - 1] + 1)
-        if self.stopper is not None and self.stopper.watches_unusable and len(run.finite) < len(run.trial.values):
-            place = min(place, _next_unusable(run))
-        at = run.trial.seconds[place - 1] if place else 0.0
-        heapq.heappush(self.heap, (run.offset + at, run.trial.number, place))
+        if check is not None and (due := run.course.beat_of(check)) is not None:
+            beat = min(beat, due)
+        if self.stopper is not None and self.stopper.watches_unusable:
+            beat = min(beat, run.course.next_unusable(run.beat))
+        heapq.heappush(self.heap, (run.offset + run.time_of(beat), run.trial.number, beat))
 
-    def _arrive(self, run: _Running, place: int) -> None:
-        """A trial has come to `place` of its reports."""
-        before, run.place = run.count, place
-        run.count = bisect_right(run.finite, place - 1)
-        run.spent = run.trial.seconds[place - 1] if place else 0.0
+    def _arrive(self, run: _Running, beat: int) -> None:
+        """A trial has come to a beat of its course."""
+        before, run.beat = run.count, beat
+        run.count, run.spent = run.course.count(beat), run.time_of(beat)
         if self.stopper is not None:
             for at in self.stopper.checkpoints(before, run.count):
-                self.book.put(run.trial.number, at, run.mark(at))
-        if run.best is not None:
-            self.book.tell(run.trial.number, run.best)
+                self.book.put(run.trial.number, at, run.course.mark(at))
+        if run.count:
+            best, *others = run.course.bests(run.count)
+            self.book.tell(run.trial.number, best, others)
         decision = self._judged(run)
         run.before = run.count
-        if decision is not None and decision.action == "stop":
+        if decision is not None and decision.action == "stop" and not (run.over and run.trial.closing):
             self._end(run, "stopped", decision)
         elif run.over:
             self._end(run, "finished", decision)
@@ -265,17 +293,14 @@ class _Engine:
             self._schedule(run)
 
     def _judged(self, run: _Running) -> Decision | None:
-        stopper, unusable = self.stopper, run.place - run.count
+        stopper = self.stopper
         if stopper is None:
             return None
-        check = stopper.next_check(run.before)
+        check, unusable = stopper.next_check(run.before), run.course.unusable(run.beat)
         if (check is None or check > run.count) and not (unusable and stopper.watches_unusable):
             return None
-        curve = run.values[: run.count] if stopper.needs_curve else ()
-        latest = float(run.values[run.count - 1]) if run.count else None
-        decision = stopper.judge(
-            Standing(run.trial.number, run.count, latest, run.best, run.before, unusable, curve), self.book
-        )
+        standing = run.course.standing(run.trial.number, run.beat, run.before, stopper.needs_curve)
+        decision = stopper.judge(standing, self.book)
         if decision.threshold is not None:
             self._tally(decision.band).threshold = decision.threshold
         return decision
@@ -300,50 +325,43 @@ class _Engine:
         trial = run.trial
         whole = trial.seconds[-1] if trial.seconds else 0.0
         band, rule, reason = (decision.band, decision.rule, decision.reason) if decision else (0, "", "ran to its end")
+        course, result = run.course, trial.results[run.beat - 1] if self.metrics and run.beat else None
         self.outcomes[trial.number] = Outcome(
-            trial.number, state, run.place, len(trial.values), run.spent, whole, self.now, run.best, band, rule, reason
-        )
-        self.queue.ended(trial, state, run.best)
+            trial.number, state, course.spent(run.beat), course.spent(course.beats), run.spent, whole, self.now,
+            run.best, band, rule, reason, result,
+        )  # fmt: skip
+        self.queue.ended(trial, state, run.best, result)
 
     def _tally(self, band: int) -> _Tally:
         return self.tallies.setdefault(band, _Tally())
 
     def result(self, trials: Sequence[Recorded]) -> Simulation:
         """The replay as a whole, once it is over."""
-        full = _best(self.goal, ((trial.number, _best_of(trial, self.goal)) for trial in trials))
-        found = _best(self.goal, ((number, each.best) for number, each in self.outcomes.items()))
+        full: tuple[int | None, float | None] = (None, None)
+        found = full
+        if not self.metrics:
+            full = _best(self.goal, ((trial.number, _best_of(trial, self.goal)) for trial in trials))
+            found = _best(self.goal, ((number, each.best) for number, each in self.outcomes.items()))
         return Simulation(
             self.goal, self.stopper.name if self.stopper else "none", self.slots,
             tuple(self.outcomes[number] for number in sorted(self.outcomes)), self._rungs(), self.now,
-            full[1], full[0], found[1], found[0], self.promotions,
+            full[1], full[0], found[1], found[0], self.promotions, self._front(trials) if self.metrics else None,
         )  # fmt: skip
+
+    def _front(self, trials: Sequence[Recorded]) -> FrontKept:
+        found = {number: each.values for number, each in self.outcomes.items()}
+        full = {trial.number: trial.results[-1] if trial.results else None for trial in trials}
+        whole = {number for number, each in self.outcomes.items() if each.state == "finished"}
+        return front_kept(self.metrics, found, full, whole)
 
     def _rungs(self) -> tuple[RungCount, ...]:
         found, lengths = [], sorted(each.reports for each in self.outcomes.values())
         marked = set(self.book.reached)
         for at in sorted({*self.tallies, *marked}):
             tally = self.tallies.get(at, _Tally())
-            reached = len(self.book.rung(at)) if at in marked else len(lengths) - bisect_left(lengths, at)
+            reached = self.book.there(at) if at in marked else len(lengths) - bisect_left(lengths, at)
             found.append(RungCount(at, reached, tally.stopped, tally.paused, tally.promoted, tally.threshold))
         return tuple(found)
-
-
-def _begin(trial: Recorded, goal: Goal) -> _Running:
-    import numpy as np
-
-    whole = np.asarray(trial.values, dtype=float)
-    finite = np.flatnonzero(np.isfinite(whole))
-    values = whole[finite]
-    better = np.maximum if goal == "maximize" else np.minimum
-    places: Sequence[int] = range(len(whole)) if len(finite) == len(whole) else finite.tolist()
-    return _Running(trial, places, values.tolist(), better.accumulate(values).tolist(), values.cumsum().tolist())
-
-
-def _next_unusable(run: _Running) -> int:
-    """How many reports it is to the next unusable one, that included."""
-    values = run.trial.values
-    found = (place + 1 for place in range(run.place, len(values)) if not math.isfinite(values[place]))
-    return next(found, len(values))
 
 
 def _best_of(trial: Recorded, goal: Goal) -> float | None:

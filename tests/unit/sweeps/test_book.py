@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from swath.sweeps.stopping.base import Goal
-from swath.sweeps.stopping.book import Book, Mark, Rung, View
+from swath.sweeps.stopping.book import Book, Mark, SortedRung, View
 from swath.sweeps.stopping.ladder import Ladder, counted_up
 
 NUMBERS = st.integers(0, 7)
@@ -96,7 +96,7 @@ def test_lanes_deal_the_trials_out_by_their_numbers() -> None:
 
 @given(st.lists(VALUES, min_size=1, max_size=12), st.data())
 def test_the_median_without_one_is_the_median_of_the_others(values: list[float], data: st.DataObject) -> None:
-    rung = Rung()
+    rung = SortedRung()
     for number, value in enumerate(values):
         rung.add(value, number)
     place = data.draw(st.integers(0, len(values) - 1))

@@ -11,14 +11,14 @@ from typing import Any
 from swath.sweeps.cli import words
 from swath.sweeps.cli.frame import put_json
 from swath.sweeps.cli.styles import console
-from swath.sweeps.recorded import Recorded, of_sweep, read_recorded
+from swath.sweeps.recorded import Recorded, of_joint_sweep, of_sweep, read_recorded
 from swath.sweeps.replayed_search import NearestOf
 from swath.sweeps.simulate import Queue, Simulation, simulate
 from swath.sweeps.spec import load_spec
 from swath.sweeps.spec.faults import SpecFaults
 from swath.sweeps.spec.keys import METHODS
 from swath.sweeps.spec.loader import load_yaml
-from swath.sweeps.spec.model import SweepSpec
+from swath.sweeps.spec.model import Metric, SweepSpec
 from swath.sweeps.spec.read_stoppers import read_early_terminate
 from swath.sweeps.spec.reader import Reader
 from swath.sweeps.spec.stoppers import Guarded, StopperSettings, rules_in
@@ -30,16 +30,22 @@ from swath.tracking.errors import NotFound, UsageError
 
 #: So many rungs of a replay are shown.
 _RUNGS = 30
+#: So many trials of the front that were lost are named.
+_LOST = 10
 
 
 @dataclass(frozen=True)
 class _Source:
-    """What is replayed: trials, the metric's name and goal, and the spec where the trials are of a sweep."""
+    """What is replayed: trials, the metric's name and goal, and the spec where the trials are of a sweep.
+
+    `metrics` are all where they were recorded in several; name and goal are then the first one's.
+    """
 
     trials: list[Recorded]
     metric: str
     goal: Goal
     spec: SweepSpec | None = None
+    metrics: tuple[Metric, ...] = ()
 
 
 def run_spec(path: Path, curves: Path | None, sweep: str | None, slots: int, as_json: bool, seed: int = 0) -> None:
@@ -52,13 +58,13 @@ def run_spec(path: Path, curves: Path | None, sweep: str | None, slots: int, as_
     if curves is not None:
         if not curves.exists():
             raise NotFound(f"there is no file or folder {curves}", "name the recorded trials with --curves")
-        run(str(curves), rule, goal, slots, as_json)
+        run(str(curves), rule, goal, slots, as_json, metrics=spec.metrics)
         return
     with Workspace.open() as workspace:
         sweep_id = workspace.resolve(sweep or "")
         same = workspace.spec(sweep_id).method == spec.method
     method = None if same or spec.method == "grid" else spec.method
-    run(sweep_id, rule, goal, slots, as_json, method, seed)
+    run(sweep_id, rule, goal, slots, as_json, method, seed, metrics=spec.metrics)
 
 
 def run(
@@ -69,25 +75,30 @@ def run(
     as_json: bool,
     method: str | None = None,
     seed: int = 0,
+    metrics: tuple[Metric, ...] | None = None,
 ) -> None:
     """Replay `source`, a file, a folder or a sweep, under `rule` (YAML; default: the sweep's own).
 
-    With `method` the trials of a sweep begin in the order in which that method asks for them.
+    With `method` the trials of a sweep begin in the order in which that method asks for them. `metrics`: the several
+    that are looked at, () for one; default: those of the sweep.
     """
-    found = _source(source, goal)
+    found = _source(source, goal, metrics)
     stopper = _rule(rule, found)
-    replay = simulate(found.trials, found.goal, stopper, slots, _queue(found, method, seed))
+    replay = simulate(found.trials, found.goal, stopper, slots, _queue(found, method, seed), found.metrics)
     cut = sum(not trial.whole for trial in found.trials)
     if as_json:
-        put_json({**replay.to_dict(), "metric": found.metric, "cut_short": cut})
+        metric = {} if found.metrics else {"metric": found.metric}
+        put_json({**replay.to_dict(), **metric, "cut_short": cut})
         return
     _say(replay, found, cut)
 
 
-def _source(text: str, goal: str | None) -> _Source:
+def _source(text: str, goal: str | None, metrics: tuple[Metric, ...] | None) -> _Source:
     if Path(text).exists():
-        wanted: Goal = "maximize" if goal == "maximize" else "minimize"
-        return _Source(read_recorded(Path(text)), "value", wanted)
+        trials = read_recorded(Path(text), metrics or ())
+        if metrics:
+            return _Source(trials, metrics[0].name, metrics[0].goal, metrics=metrics)
+        return _Source(trials, "value", "maximize" if goal == "maximize" else "minimize")
     with Workspace.open() as workspace:
         try:
             sweep_id = workspace.resolve(text)
@@ -97,7 +108,10 @@ def _source(text: str, goal: str | None) -> _Source:
         spec = workspace.spec(sweep_id)
         if spec.metric is None:
             raise UsageError(f"sweep {sweep_id} has no metric to compare", "simulate a sweep that names one")
-        wanted = spec.metric.goal if goal is None else "maximize" if goal == "maximize" else "minimize"
+        if several := spec.metrics if metrics is None else metrics:
+            trials = of_joint_sweep(workspace, sweep_id, several)
+            return _Source(trials, several[0].name, several[0].goal, spec, several)
+        wanted: Goal = spec.metric.goal if goal is None else "maximize" if goal == "maximize" else "minimize"
         return _Source(of_sweep(workspace, sweep_id, spec.metric.name), spec.metric.name, wanted, spec)
 
 
@@ -109,25 +123,32 @@ def _queue(source: _Source, method: str | None, seed: int) -> Queue | None:
     if method not in METHODS or method == "grid":
         others = ", ".join(known for known in METHODS if known != "grid")
         raise UsageError(f"{method} is no method to replay", f"use one of {others}")
-    return NearestOf(source.trials, replace(source.spec, method=method, search={}), seed)
+    metric = source.metrics[0] if source.metrics else source.spec.metric
+    spec = replace(source.spec, method=method, search={}, metric=metric, metrics=source.metrics)
+    return NearestOf(source.trials, spec, seed)
 
 
 def _rule(text: str | None, source: _Source) -> Any:
     if text is None:
         settings = source.spec.early_terminate if source.spec is not None else None
-        return _by_one_metric(settings, source) if settings is not None else None
+        return _stopper(settings, source) if settings is not None else None
     if text == "none":
         return None
     loaded = load_yaml(f"early_terminate: {text}")
     reader = Reader(loaded)
-    settings_read = read_early_terminate(reader, loaded.data if isinstance(loaded.data, dict) else {})
+    data = loaded.data if isinstance(loaded.data, dict) else {}
+    if source.metrics:
+        data = {**data, "metrics": [metric.to_dict() for metric in source.metrics]}
+    settings_read = read_early_terminate(reader, data)
     if settings_read is None or reader.faults:
         raise SpecFaults("--rule", reader.faults)
-    return _by_one_metric(settings_read, source)
+    return _stopper(settings_read, source)
 
 
-def _by_one_metric(settings: StopperSettings, source: _Source) -> Stopper:
-    """The rule over the metric that was recorded. Raises `UsageError` where one looks at another metric."""
+def _stopper(settings: StopperSettings, source: _Source) -> Stopper:
+    """The rule over the metrics that were recorded. Raises `UsageError` where one looks at another metric."""
+    if source.metrics:
+        return rule_for(settings, source.metric, source.metrics)
     for rule in rules_in(settings):
         if isinstance(rule, Guarded) and rule.metric not in (None, source.metric):
             raise UsageError(
@@ -158,11 +179,30 @@ def _head(replay: Simulation, source: _Source, cut: int) -> list[str]:
         f"{ends}{waits if replay.promotions or replay.count('paused') else ''}",
         f"spent  {replay.report_share:.1%} of the reports and {replay.time_share:.1%} of the time of all trials "
         f"in full; the whole took {words.duration(replay.makespan)}",
-        f"best   {source.metric} {words.number(replay.best, 6)} (trial {replay.best_trial}); the full search had "
-        f"{words.number(replay.full_best, 6)} (trial {replay.full_best_trial})",
+        *_found(replay, source),
     ]
     if cut:
         lines.append(f"{words.plural(cut, 'trial')} had not run to the end when recorded: what followed is not known")
+    return lines
+
+
+def _found(replay: Simulation, source: _Source) -> list[str]:
+    """What is left of the best trial, or of the front, of the full search."""
+    front = replay.front
+    if front is None:
+        return [
+            f"best   {source.metric} {words.number(replay.best, 6)} (trial {replay.best_trial}); the full search had "
+            f"{words.number(replay.full_best, 6)} (trial {replay.full_best_trial})"
+        ]
+    names = " and ".join(metric.name for metric in source.metrics)
+    if not front.full_front:
+        return [f"front  {names}: no trial of the full search has a result that keeps all limits"]
+    whole, of = len(front.run_whole), words.plural(len(front.full_front), "trial")
+    kept = "" if front.hypervolume is None else f"; {front.hypervolume:.1%} of its hypervolume was found"
+    lines = [f"front  {names}: {whole} of the {of} on the front of the full search ran to their end{kept}"]
+    if lost := [str(number) for number in front.full_front if number not in front.run_whole]:
+        more = f" and {len(lost) - _LOST} more" if len(lost) > _LOST else ""
+        lines.append(f"       not run to their end: {', '.join(lost[:_LOST])}{more}")
     return lines
 
 

@@ -109,10 +109,10 @@ class Asha:
 
     def _next(self, book: Book, rung: Rung, at: int, lane: int, least: int) -> Promotion | None:
         """The best that waits at the rung, if it is among those that go on: `least` of them at least."""
-        waiting = book.waiting(at, self._ladders[lane].above(at), self._view, lane)
-        if not waiting.costs:
+        waiting = book.first_waiting(at, self._ladders[lane].above(at), self._view, lane)
+        if waiting is None:
             return None
-        cost, number = waiting.costs[0], waiting.numbers[0]
+        cost, number = waiting
         rank, places = rung.position(cost, number), max(self._places(rung), least)
         if rank > places:
             return None

@@ -54,8 +54,8 @@ class Rung:
     The first `front` of them are never stopped: with several metrics those that no other one dominates.
     """
 
-    costs: list[float] = field(default_factory=list)
-    numbers: list[int] = field(default_factory=list)
+    costs: Sequence[float] = field(default_factory=list)
+    numbers: Sequence[int] = field(default_factory=list)
     front: int = 0
 
     def __len__(self) -> int:
@@ -63,18 +63,6 @@ class Rung:
 
     def __iter__(self) -> Iterator[tuple[float, int]]:
         return zip(self.costs, self.numbers, strict=True)
-
-    def add(self, cost: float, number: int) -> None:
-        """Put in one trial."""
-        place = self._place(cost, number)
-        self.costs.insert(place, cost)
-        self.numbers.insert(place, number)
-
-    def remove(self, cost: float, number: int) -> None:
-        """Take out one trial, if it is there."""
-        place = self._place(cost, number)
-        if place < len(self.numbers) and self.numbers[place] == number and self.costs[place] == cost:
-            del self.costs[place], self.numbers[place]
 
     def rank(self, cost: float) -> int:
         """One more than the number of costs that are better."""
@@ -89,7 +77,7 @@ class Rung:
         others = len(self.costs) - 1
         if others < 1:
             return None
-        gap, middle = bisect_left(self.costs, own), others // 2
+        gap, middle = self.rank(own) - 1, others // 2
 
         def other(place: int) -> float:
             return self.costs[place + (place >= gap)]
@@ -100,6 +88,26 @@ class Rung:
         low = bisect_left(self.costs, cost)
         high = bisect_right(self.costs, cost, low)
         return low if low == high else bisect_left(self.numbers, number, low, high)
+
+
+@dataclass
+class SortedRung(Rung):
+    """A rung that is kept sorted as trials come and go."""
+
+    costs: list[float] = field(default_factory=list)
+    numbers: list[int] = field(default_factory=list)
+
+    def add(self, cost: float, number: int) -> None:
+        """Put in one trial."""
+        place = self._place(cost, number)
+        self.costs.insert(place, cost)
+        self.numbers.insert(place, number)
+
+    def remove(self, cost: float, number: int) -> None:
+        """Take out one trial, if it is there."""
+        place = self._place(cost, number)
+        if place < len(self.numbers) and self.numbers[place] == number and self.costs[place] == cost:
+            del self.costs[place], self.numbers[place]
 
 
 class Compared(NamedTuple):
@@ -120,8 +128,8 @@ class Book:
         self.goal = goal
         self._sign = -1.0 if goal == "maximize" else 1.0
         self._marks: dict[int, dict[int, Mark]] = {}
-        self._rungs: dict[int, dict[tuple[View, int], Rung]] = {}
-        self._waiting: dict[tuple[View, int, int, int | None], Rung] = {}
+        self._rungs: dict[int, dict[tuple[View, int], SortedRung]] = {}
+        self._waiting: dict[tuple[View, int, int, int | None], SortedRung] = {}
         self._parked: set[int] = set()
         self._ended: set[int] = set()
         self._bests: dict[int, float] = {}
@@ -228,6 +236,10 @@ class Book:
         """A trial's mark at `at` reports; None before it has come there."""
         return self._marks.get(at, {}).get(number)
 
+    def there(self, at: int) -> int:
+        """How many trials have come to `at` reports."""
+        return len(self._marks.get(at, ()))
+
     def own_cost(self, number: int, at: int, view: View) -> float | None:
         """The cost of a trial's mark as `view` sees it."""
         mark = self.mark(number, at)
@@ -264,10 +276,15 @@ class Book:
         """The parked trials of `lane` that have come to `at` reports and not to `above`. Not to be changed."""
         key = (view, lane, at, above)
         if key not in self._waiting:
-            self._waiting[key] = Rung()
+            self._waiting[key] = SortedRung()
             for number in self._parked:
                 self._wait(self._waiting[key], view, lane, at, above, number)
         return self._waiting[key]
+
+    def first_waiting(self, at: int, above: int | None, view: View, lane: int) -> tuple[float, int] | None:
+        """The cost and the number of the first of those that are `waiting`."""
+        waiting = self.waiting(at, above, view, lane)
+        return (waiting.costs[0], waiting.numbers[0]) if waiting.costs else None
 
     def best_of_others(self, number: int) -> tuple[float, int] | None:
         """The best value of any other trial, and which one has it."""
@@ -276,7 +293,7 @@ class Book:
         leader = next((other for other in self._leaders if other != number), None)
         return None if leader is None else (self.value(self._bests[leader]), leader)
 
-    def _wait(self, rung: Rung, view: View, lane: int, at: int, above: int | None, number: int) -> None:
+    def _wait(self, rung: SortedRung, view: View, lane: int, at: int, above: int | None, number: int) -> None:
         mark = self.mark(number, at)
         if mark is None or view.lane(number) != lane or (above is not None and self.mark(number, above) is not None):
             return
@@ -298,6 +315,6 @@ def own_value(mark: Mark, view: View, now: float | None) -> float:
     return value
 
 
-def _rung_of(entries: Iterator[tuple[float, int]]) -> Rung:
+def _rung_of(entries: Iterator[tuple[float, int]]) -> SortedRung:
     ordered = sorted(entries)
-    return Rung([cost for cost, _ in ordered], [number for _, number in ordered])
+    return SortedRung([cost for cost, _ in ordered], [number for _, number in ordered])
