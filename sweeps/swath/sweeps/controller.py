@@ -185,8 +185,8 @@ class Controller:
         """Every trial is handed out: the sweep is over, or what still runs may come back."""
         if endings.finish_if_done(step):
             return Over(step.sweep.reason)
-        running, queued, _ = ledger.count_live(step.connection, self.sweep_id)
-        if not running and not queued and (last := endings.next_promotion(step, True)):
+        _, queued, _ = ledger.count_live(step.connection, self.sweep_id)
+        if not queued and (last := endings.next_promotion(step, True)):
             return self._lease(step, endings.promote(step, last), agent_id, request)
         ledger.see_agent(step.connection, agent_id, step.now)
         came_back = losses.reap_dead(step)

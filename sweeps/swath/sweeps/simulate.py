@@ -231,9 +231,10 @@ class _Engine:
 
     def _fill(self) -> None:
         while len(self.running) < self.slots:
-            found = self._promoted() or self._begun() or (None if self.running else self._promoted(last=True))
+            found = self._promoted() or self._begun() or self._promoted(last=True)
             if found is None:
                 return
+            self.book.go(found.trial.number)
             found.offset = self.now - found.spent
             self.running[found.trial.number] = found
             self._schedule(found)
@@ -250,7 +251,6 @@ class _Engine:
         if promotion is None:
             return None
         self.promotions += 1
-        self.book.unpark(promotion.number)
         run = self.paused.pop(promotion.number)
         if run.decision is not None:
             self._tally(run.decision.band).promoted += 1

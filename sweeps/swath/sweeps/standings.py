@@ -66,7 +66,7 @@ class Standings:
             self.book.end(trial.number)
             self._curves.pop(trial.number, None)
         else:
-            self.book.unpark(trial.number)
+            self.book.go(trial.number)
 
     def forget(self, trial: TrialRow) -> None:
         """A trial starts over."""

@@ -20,6 +20,7 @@ STEPS = st.one_of(
     st.tuples(st.just("forget"), NUMBERS),
     st.tuples(st.just("park"), NUMBERS),
     st.tuples(st.just("unpark"), NUMBERS),
+    st.tuples(st.just("go"), NUMBERS),
     st.tuples(st.just("end"), NUMBERS),
     st.tuples(st.just("look"), AT),
 )
@@ -31,7 +32,7 @@ VIEWS = (View(), View("best"), View("mean", (0, 0, 1)))
 def test_a_book_that_is_kept_up_to_date_is_the_book_that_is_filled_anew(
     goal: Goal, steps: list[tuple[object, ...]]
 ) -> None:
-    kept, marks, parked, ended = Book(goal), dict[int, dict[int, Mark]](), set[int](), set[int]()
+    kept, marks, parked, ended, moving = Book(goal), dict[int, dict[int, Mark]](), set[int](), set[int](), set[int]()
     for step in steps:
         match step:
             case ("put", int(number), int(at), float(value)):
@@ -43,15 +44,22 @@ def test_a_book_that_is_kept_up_to_date_is_the_book_that_is_filled_anew(
                 marks.pop(number, None)
                 parked.discard(number)
                 ended.discard(number)
+                moving.discard(number)
+            case ("go", int(number)):
+                kept.go(number)
+                parked.discard(number)
+                moving.add(number)
             case ("park", int(number)):
                 kept.park(number)
                 parked.add(number)
+                moving.discard(number)
             case ("unpark", int(number)):
                 kept.unpark(number)
                 parked.discard(number)
             case ("end", int(number)):
                 kept.end(number)
                 parked.discard(number)
+                moving.discard(number)
                 ended.add(number)
             case ("look", int(at)):
                 for view in VIEWS:
@@ -68,6 +76,8 @@ def test_a_book_that_is_kept_up_to_date_is_the_book_that_is_filled_anew(
     for at in (1, 3, 9):
         for view in VIEWS:
             for lane in (0, 1):
+                late = [n for n in moving if view.lane(n) == lane and at not in marks.get(n, {})]
+                assert kept.awaits(at, view, lane) == bool(late)
                 assert list(kept.rung(at, view, lane)) == list(fresh.rung(at, view, lane))
                 for above in (3 * at, None):
                     assert list(kept.waiting(at, above, view, lane)) == list(fresh.waiting(at, above, view, lane))

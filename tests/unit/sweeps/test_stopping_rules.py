@@ -116,17 +116,30 @@ def test_promotion_takes_the_highest_rung_first_and_there_the_best() -> None:
     )  # fmt: skip
 
 
-def test_the_best_runs_to_the_end_when_no_new_trial_comes() -> None:
+def test_when_no_new_trial_comes_the_share_is_rounded_up_and_one_more_goes_on() -> None:
+    stopper, book = rule(AshaSettings(max_iter=27, mode="promote")), flat([4.0, 3.0, 2.0, 1.0], 1)
+    for number in range(4):
+        book.park(number)
+    first = stopper.promote(book)
+    assert first is not None
+    book.go(first.number)
+    gone = [first.number]
+    while (found := stopper.promote(book, last=True)) is not None:
+        gone.append(found.number)
+        book.go(found.number)
+    assert gone == [3, 2, 1]
+
+
+def test_a_rung_waits_for_trials_that_are_on_their_way_to_it_and_for_no_others() -> None:
     stopper, book = rule(AshaSettings(max_iter=27, mode="promote")), flat([2.0, 1.0], 1)
     book.park(0)
     book.park(1)
-    assert stopper.promote(book) is None
-    found = stopper.promote(book, last=True)
-    assert found is not None
-    assert found.number == 1
-    book.unpark(1)
-    book.end(1)
+    book.go(2)
     assert stopper.promote(book, last=True) is None
+    book.put(2, 1, Mark(3.0, 3.0, 3.0))
+    up = stopper.promote(book, last=True)
+    assert up is not None
+    assert up.number == 1
 
 
 def test_a_trial_is_compared_within_its_bracket_and_from_its_first_rung_on() -> None:

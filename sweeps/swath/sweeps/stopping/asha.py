@@ -34,8 +34,12 @@ class Asha:
     Bracket b begins at rung number b, and trials are compared within their bracket. Trial numbers are dealt to the
     brackets so that each bracket is given about the same budget, as in Hyperband.
 
+    Once there are no new trials, 1/eta of a rung is rounded up, and in the first bracket one more goes on: who is first
+    at a rung is often not first at the end, and slots are idle by then. Nobody leaves a rung so while a trial is on its
+    way to it.
+
     In several metrics the order is by fronts, and the front of a rung is never stopped: once there are no new trials,
-    all of it that waits goes on, and not only the best of the highest rung.
+    all of it that waits goes on.
     """
 
     settings: AshaSettings | BohbSettings
@@ -93,15 +97,12 @@ class Asha:
     def promote(self, book: Book, last: bool = False) -> Promotion | None:
         if not self.promotes or not book.parked:
             return None
-        tops = set[int]()
         for at in reversed(self._reached(book)):
             for lane, ladder in enumerate(self._ladders):
                 if at not in ladder.rungs:
                     continue
                 rung = book.rung(at, self._view, lane)
-                least = max(rung.front, 1 if lane not in tops else 0) if last else 0
-                if len(rung):
-                    tops.add(lane)
+                least = self._least(book, rung, at, lane) if last else 0
                 found = self._next(book, rung, at, lane, least)
                 if found is not None:
                     return found
@@ -119,6 +120,12 @@ class Asha:
         own = self._own(book.value(cost), rank, len(rung), book.among(number, at, self._view, lane))
         share = "no new trial will come" if rank > self._places(rung) else self._share(places, len(rung))
         return Promotion(number, f"goes on from rung {at}{self._where(lane)}: {own}; {share}")
+
+    def _least(self, book: Book, rung: Rung, at: int, lane: int) -> int:
+        """How many of a rung go on at least when no new trial will come; none while one may still come to the rung."""
+        if book.awaits(at, self._view, lane):
+            return 0
+        return max(rung.front, math.ceil(len(rung) / self.settings.eta) + (lane == 0))
 
     def _reached(self, book: Book) -> Sequence[int]:
         """The rungs that some trial has reached."""

@@ -132,6 +132,7 @@ class Book:
         self._waiting: dict[tuple[View, int, int, int | None], SortedRung] = {}
         self._parked: set[int] = set()
         self._ended: set[int] = set()
+        self._moving: set[int] = set()
         self._bests: dict[int, float] = {}
         self._leaders: list[int] | None = []
 
@@ -167,11 +168,17 @@ class Book:
 
     def park(self, number: int) -> None:
         """A trial is paused."""
+        self._moving.discard(number)
         if number in self._parked:
             return
         self._parked.add(number)
         for (view, lane, at, above), rung in self._waiting.items():
             self._wait(rung, view, lane, at, above, number)
+
+    def go(self, number: int) -> None:
+        """A trial is on its way: it has begun, goes on, or is about to."""
+        self.unpark(number)
+        self._moving.add(number)
 
     def unpark(self, number: int) -> None:
         """A paused trial goes on, or will never go on."""
@@ -186,6 +193,7 @@ class Book:
     def end(self, number: int) -> None:
         """A trial has ended; its marks stay."""
         self.unpark(number)
+        self._moving.discard(number)
         self._ended.add(number)
 
     def forget(self, number: int) -> None:
@@ -199,6 +207,7 @@ class Book:
                 if view.lane(number) == lane:
                     rung.remove(self._cost_in(mark, view), number)
         self._ended.discard(number)
+        self._moving.discard(number)
         if self._bests.pop(number, None) is not None:
             self._leaders = None
 
@@ -223,6 +232,10 @@ class Book:
     def parked(self) -> Set[int]:
         """The numbers of the paused trials. Not to be changed by the caller."""
         return self._parked
+
+    def awaits(self, at: int, view: View, lane: int = 0) -> bool:
+        """Whether a trial of `lane` is on its way that has not come to `at` reports yet."""
+        return any(view.lane(number) == lane and self.mark(number, at) is None for number in self._moving)
 
     def cost(self, value: float) -> float:
         """`value` so that lower is better."""

@@ -69,6 +69,11 @@ class Joint(Book):
         for book in self.each:
             book.unpark(number)
 
+    def go(self, number: int) -> None:
+        super().go(number)
+        for book in self.each:
+            book.go(number)
+
     def end(self, number: int) -> None:
         super().end(number)
         for book in self.each:
