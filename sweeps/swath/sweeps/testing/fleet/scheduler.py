@@ -1,4 +1,4 @@
-"""Simulated time: a heap of events, and actors that run one at a time, each with a stack of its own; it knows no sweeps.
+"""Simulated time: a heap of events, and actors that run one at a time, each on its own stack; it knows no sweeps.
 
 An actor is code that blocks, such as an agent's loop. It is a greenlet: a stack that is put aside and taken up again,
 for half a microsecond each, where a change of threads costs twenty. When an actor waits, it takes the next events from

@@ -12,6 +12,7 @@ import sqlalchemy as sa
 from swath.sweeps import tables as sweep_tables
 from swath.tracking.errors import RetryLater
 from swath.tracking.store import Database
+from swath.tracking.store.statement import driver_of
 from swath.tracking.store.tables import MIGRATIONS, events, runs
 
 Strike = Literal["before", "commit", "trouble", "after"]
@@ -89,5 +90,5 @@ class SimDatabase(Database):
 
 
 def _facts(connection: sa.Connection) -> Facts:
-    execute = connection.connection.driver_connection.execute  # type: ignore[union-attr]
+    execute = driver_of(connection).execute
     return [(table.name, *row) for table in _TABLES for row in execute(f"SELECT * FROM {table.name}").fetchall()]
