@@ -8,7 +8,9 @@
 - A lease that nobody renews: from the moment it runs out until its trial runs again, at an agent that was idle.
 - 1,000 agents, each with a row a second and trials of about 15 s: the time from the moment an agent asks for a trial
   until it has one, including the wait for those who came before it; then, when all trials are handed out, until each
-  idle agent is told so. Each call is made when its agent would make it; the way over the network is left out.
+  idle agent is told so. The calls are real, and made in the order of their moments, one after the other, as the store's
+  lock lets them; the moments themselves are reckoned: a call begins when its agent would make it or, if that is later,
+  when the one before it is over. The way over the network is left out.
 """
 
 from __future__ import annotations
@@ -39,7 +41,7 @@ from bench_orchestration import (
 TRIALS = 10_000
 SECONDS_TRIALS, SLOTS = 24, 2
 RUNS, ROWS_A_CALL, TICKS = 50, 50, 80
-AGENTS, STEADY_S, TAIL_S = 1_000, 15.0, 5.0
+AGENTS, STEADY_S, TAIL_S = 1_000, 15.0, 10.0
 ASHA = {"early_terminate": {"type": "asha", "min_iter": 100, "max_iter": 8_100, "eta": 3}}
 
 
@@ -278,14 +280,15 @@ def taken_over_after(lease_s: float = 0.5) -> float:
 # 1,000 agents.
 
 
-def swath_agents() -> Figures:
+def swath_agents(clock: Callable[[], float] = time.perf_counter) -> Figures:
     from swath.sweeps.spec import parse_spec
     from swath.sweeps.workspace import Workspace
 
     with tempfile.TemporaryDirectory() as folder, Workspace(Path(folder) / ".swath") as workspace:
         sweep_id = workspace.create(parse_spec(swath_spec(1_000_000) | ASHA), pickled=b"unused")
-        crowd = Crowd(workspace.source(sweep_id, remote=True), Path(folder))
+        crowd = Crowd(workspace.source(sweep_id, remote=True), Path(folder), clock)
         crowd.live(STEADY_S)
+        busy = crowd.busy / crowd.now
         steady = crowd.waits["acquire"]
         workspace.stop(sweep_id)
         crowd.waits = {}
@@ -293,82 +296,98 @@ def swath_agents() -> Figures:
         return {
             "acquire_p99_ms": 1000 * _harness.percentile(steady, 0.99),
             "acquires": len(steady),
+            "busy": busy,
             "idle_p99_ms": 1000 * _harness.percentile(crowd.waits["acquire"], 0.99),
             "asks": len(crowd.waits["acquire"]),
+            "idle_busy": (crowd.busy - busy * STEADY_S) / TAIL_S,
         }
 
 
-class Crowd:
-    """Agents that call a source, each when its time has come; one after the other, as the store's lock lets them."""
+Answered = Callable[[float], None]
+Call = Callable[[], Answered]
+"""Made when its moment has come; what it returns is told that moment, when the call is over."""
 
-    def __init__(self, source: Any, folder: Path) -> None:
+
+class Crowd:
+    """Agents that call a source, on a time of its own: between two calls nobody sleeps."""
+
+    def __init__(self, source: Any, folder: Path, clock: Callable[[], float] = time.perf_counter) -> None:
+        self.now = 0.0
+        self.busy = 0.0
+        self._clock = clock
         self.waits: dict[str, list[float]] = {}
         self._source = source
-        self._calls: list[tuple[float, int, Callable[[float], None]]] = []
+        self._calls: list[tuple[float, int, Call]] = []
         self._order = count()
         self._dice = random.Random(1)
         self._log = rows_of_a_log(folder)
-        now = time.perf_counter()
         for number in range(AGENTS):
-            self._at(now + 5.0 * number / AGENTS, self._join(f"agent-{number}"))
+            self._at(5.0 * number / AGENTS, self._join(f"agent-{number}"))
 
     def live(self, seconds: float) -> None:
-        until = time.perf_counter() + seconds
+        until = self.now + seconds
         while self._calls and self._calls[0][0] < until:
             due, _, call = heapq.heappop(self._calls)
-            time.sleep(max(0.0, due - time.perf_counter()))
-            call(due)
+            self.now = max(self.now, due)
+            began = self._clock()
+            answered = call()
+            took = self._clock() - began
+            self.now += took
+            self.busy += took
+            answered(due)
 
-    def _at(self, due: float, call: Callable[[float], None]) -> None:
+    def _at(self, due: float, call: Call) -> None:
         heapq.heappush(self._calls, (due, next(self._order), call))
 
-    def _waited(self, verb: str, due: float) -> float:
-        now = time.perf_counter()
-        self.waits.setdefault(verb, []).append(now - due)
-        return now
+    def _waited(self, verb: str, due: float) -> None:
+        self.waits.setdefault(verb, []).append(self.now - due)
 
-    def _join(self, agent: str) -> Callable[[float], None]:
-        def join(due: float) -> None:
-            from swath.agents.protocol import AgentInfo
+    def _join(self, agent: str) -> Call:
+        from swath.agents.protocol import AgentInfo
 
-            self._source.join(AgentInfo(agent, "worker", f"host-{agent}", 1, time.time()))
-            self._at(self._waited("join", due), self._acquire(agent))
+        info = AgentInfo(agent, "worker", f"host-{agent}", 1, time.time())
+
+        def join() -> Answered:
+            self._source.join(info)
+            return lambda due: self._at(self.now, self._acquire(agent))
 
         return join
 
-    def _acquire(self, agent: str) -> Callable[[float], None]:
+    def _acquire(self, agent: str) -> Call:
         request = f"{agent}-{next(self._order)}"
 
-        def acquire(due: float) -> None:
-            self._take(agent, self._source.acquire(agent, request), self._waited("acquire", due))
+        def acquire() -> Answered:
+            offer = self._source.acquire(agent, request)
+            return lambda due: self._take(agent, offer, due)
 
         return acquire
 
-    def _take(self, agent: str, offer: Any, now: float) -> None:
+    def _take(self, agent: str, offer: Any, due: float) -> None:
         from swath.agents.protocol import Assignment, Wait
 
+        self._waited("acquire", due)
         if isinstance(offer, Assignment):
             rows = self._dice.randint(5, len(self._log) - 1)
-            self._at(now + self._dice.random(), self._report(agent, offer.lease, 0, rows))
+            self._at(self.now + self._dice.random(), self._report(agent, offer.lease, 0, rows))
         elif isinstance(offer, Wait):
-            self._at(now + offer.seconds, self._acquire(agent))
+            self._at(self.now + offer.seconds, self._acquire(agent))
 
-    def _report(self, agent: str, lease: Any, row: int, rows: int) -> Callable[[float], None]:
+    def _report(self, agent: str, lease: Any, row: int, rows: int) -> Call:
         from swath.agents.protocol import Chunk, Outcome
         from swath.tracking.layout import segment_name
 
         chunks = (Chunk(segment_name(1), *self._log[row]),)
+        request = f"{agent}-{next(self._order)}"
 
-        def report(due: float) -> None:
-            if row < rows:
-                self._source.report(lease, chunks)
-                self._at(self._waited("report", due) + 1.0, self._report(agent, lease, row + 1, rows))
-            else:
-                request = f"{agent}-{next(self._order)}"
-                offer = self._source.finish(lease, Outcome("finished", 0), chunks, request)
-                self._take(agent, offer, self._waited("acquire", due))
+        def report() -> Answered:
+            self._source.report(lease, chunks)
+            return lambda due: self._at(self.now + 1.0, self._report(agent, lease, row + 1, rows))
 
-        return report
+        def finish() -> Answered:
+            offer = self._source.finish(lease, Outcome("finished", 0), chunks, request)
+            return lambda due: self._take(agent, offer, due)
+
+        return report if row < rows else finish
 
 
 def rows_of_a_log(folder: Path, rows: int = 25) -> list[tuple[int, bytes]]:

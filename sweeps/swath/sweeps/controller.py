@@ -39,8 +39,9 @@ from swath.tracking.store import Database
 
 replace = msgspec.structs.replace
 
-#: How long an idle agent waits before it asks again, in seconds.
+#: How long an idle agent waits before it asks again, in seconds; among many agents longer, for each of them so much.
 WAIT_S = 0.25
+WAIT_OF_EACH_S = 0.001
 PAUSED_WAIT_S = 1.0
 
 
@@ -129,6 +130,7 @@ class Controller:
             agent = ledger.get_agent(step.connection, agent_id)
             if agent is not None:
                 losses.release(step, agent, reason)
+                self._joined.discard(agent_id)
                 endings.finish_if_done(step)
 
     def reap(self) -> int:
@@ -188,7 +190,8 @@ class Controller:
             return self._lease(step, endings.promote(step, last), agent_id, request)
         step.see_agent(agent_id)
         came_back = losses.reap_dead(step, step.plan.underway.holders())
-        return Wait(0.0 if came_back else WAIT_S, "every trial is handed out; one whose agent dies would come back")
+        pause = max(WAIT_S, WAIT_OF_EACH_S * len(self._joined))
+        return Wait(0.0 if came_back else pause, "every trial is handed out; one whose agent dies would come back")
 
     def _queued(self, step: Step) -> TrialRow | None:
         """The trial that has waited longest to run again."""
