@@ -63,6 +63,12 @@ _change = Changes(runs, "id")
 _select_ended = Statement(sa.select(runs.c.id, runs.c.attempt, runs.c.applied).where(runs.c.ended.is_not(None)))
 _select_trials = Statement(sa.select(runs.c.id).where(runs.c.sweep_id != sa.literal_column("''")))
 _delete = Statement(sa.delete(runs).where(runs.c.id == sa.bindparam("id")))
+_select_events = Statement(
+    sa.select(events.c.id, events.c.time, events.c.kind, events.c.subject, events.c.payload)
+    .where(events.c.scope == sa.bindparam("scope"), events.c.id > sa.bindparam("after"))
+    .order_by(events.c.id)
+    .limit(sa.bindparam("most", type_=sa.Integer))
+)
 _insert_event = Statement(sa.insert(events), ["time", "kind", "scope", "subject", "payload"])
 
 
@@ -150,15 +156,9 @@ def _event_columns(time: float, event: Event) -> dict[str, Any]:
     }
 
 
-def select_events(connection: sa.Connection, scope: str, after: int, limit: int) -> list[sa.Row[Any]]:
+def select_events(connection: sa.Connection, scope: str, after: int, limit: int) -> list[tuple[Any, ...]]:
     """Events of a scope with an id above `after`, oldest first: id, time, kind, subject, payload (JSON text)."""
-    query = (
-        sa.select(events.c.id, events.c.time, events.c.kind, events.c.subject, events.c.payload)
-        .where(events.c.scope == scope, events.c.id > after)
-        .order_by(events.c.id)
-        .limit(limit)
-    )
-    return list(connection.execute(query))
+    return _select_events(connection, scope=scope, after=after, most=limit).fetchall()
 
 
 def events_of(connection: sa.Connection, kind: str, after: int, limit: int) -> list[sa.Row[Any]]:

@@ -49,7 +49,7 @@ class SimDatabase(Database):
         self.strike = self.audit = None
         with super().write() as connection:
             for table in _TABLES:
-                connection.exec_driver_sql(f"DELETE FROM {table.name}")
+                driver_of(connection).execute(f"DELETE FROM {table.name}")
 
     @contextmanager
     def write(self) -> Iterator[sa.Connection]:

@@ -189,7 +189,8 @@ class World:
         finally:
             self.auditor.call = None
             self.database.strike = None
-        self.tell(_said(call), "->", _said(answer), f"({strike})" if strike else "")
+        if self._tracing:
+            self.tell(_said(call), "->", _said(answer), f"({strike})" if strike else "")
         if expected is not None and strike is None:
             self._compare(call, expected, answer)
         if isinstance(answer, SwathError):
@@ -227,7 +228,7 @@ class World:
             same = type(found) is type(expected) and str(found) == str(expected)
             different = [f"{expected}", f"{found}"]
         else:
-            different = [f"{each}" for each in {*map(str, expected)} ^ {*map(str, found)}]
+            different = [] if found == expected else [*({*map(str, expected)} ^ {*map(str, found)})]
             same = not different
         if not same:
             raise LawBroken(f"a rebuilt controller decides otherwise about {_said(call)}:\n" + "\n".join(different))
