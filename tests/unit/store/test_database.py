@@ -15,6 +15,7 @@ from swath.sweeps import tables
 from swath.tracking.errors import NotAllowed, StoreCorrupt, UsageError
 from swath.tracking.store import Database, RunRow, runs
 from swath.tracking.store.tables import MIGRATIONS
+from swath.tracking.store.tables import runs as runs_table
 
 PARTS = {"tracking": MIGRATIONS, "sweeps": tables.MIGRATIONS}
 
@@ -41,7 +42,7 @@ def test_only_what_has_changed_of_a_known_row_is_written(path: Path) -> None:
     database = Database(path, PARTS)
     with database.write() as connection:
         runs.insert(connection, known)
-        connection.execute(sa.update(runs.runs).values(notes="written by another"))
+        connection.execute(sa.update(runs_table).values(notes="written by another"))
         runs.update(connection, msgspec.structs.replace(known, config={"lr": 0.2}, group="g"), known)
         runs.update(connection, known, known)
         found = runs.get(connection, "a")
@@ -124,6 +125,7 @@ from pathlib import Path
 from swath.sweeps import tables
 from swath.tracking.store import Database, RunRow, runs
 from swath.tracking.store.tables import MIGRATIONS
+from swath.tracking.store.tables import runs as runs_table
 
 database = Database(Path(sys.argv[1]), {"tracking": MIGRATIONS, "sweeps": tables.MIGRATIONS})
 for number in range(20):
