@@ -38,6 +38,7 @@ bench: ## swath beside its peers; writes the tables of benchmarks/README.md
 	$(BIN)python benchmarks/bench_watch.py --write
 	$(BIN)python benchmarks/bench_suggest.py --write
 	$(BIN)python benchmarks/bench_orchestration.py --write
+	$(BIN)python benchmarks/bench_fleet.py --write
 
 clean: ## build products and caches; no sweep is touched
 	rm -rf build dist .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis htmlcov

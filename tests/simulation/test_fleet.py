@@ -15,6 +15,7 @@ from swath.sweeps.ledger import TrialRow
 from swath.sweeps.settling import Settlement
 from swath.sweeps.states import TrialState
 from swath.sweeps.testing.fleet import broken_among, simulate
+from swath.sweeps.underway import Underway
 from swath.tracking.store import RunRow
 
 #: 10,000 take minutes: FLEET_SEEDS=10000 pytest tests/simulation
@@ -67,12 +68,7 @@ def a_requeue_is_lost(patch: Patch) -> None:
 
 
 def a_queued_trial_is_forgotten(patch: Patch) -> None:
-    real = ledger.candidates
-
-    def candidates(*args: Any) -> list[TrialRow]:
-        return [trial for trial in real(*args) if trial.state is not TrialState.QUEUED]
-
-    patch.setattr(ledger, "candidates", candidates)
+    patch.setattr(ledger, "next_ready", lambda connection, sweep_id, now: None)
 
 
 def an_outcome_is_counted_twice(patch: Patch) -> None:
@@ -91,12 +87,7 @@ def reports_are_taken_twice(patch: Patch) -> None:
 
 
 def a_lost_answer_loses_a_trial(patch: Patch) -> None:
-    real = ledger.candidates
-
-    def candidates(connection: Any, sweep_id: str, agent_id: str, request: str, now: float) -> list[TrialRow]:
-        return real(connection, sweep_id, agent_id, f"not {request}", now)
-
-    patch.setattr(ledger, "candidates", candidates)
+    patch.setattr(Underway, "answer_to", lambda self, agent_id, request: None)
 
 
 def the_cap_is_overrun(patch: Patch) -> None:
@@ -114,7 +105,8 @@ def the_cap_is_overrun(patch: Patch) -> None:
 
 
 def a_lease_is_taken_before_its_time(patch: Patch) -> None:
-    real = ledger.expired
+    real, any_expired = ledger.expired, Underway.any_expired
+    patch.setattr(Underway, "any_expired", lambda self, now: any_expired(self, now + 2.0))
     patch.setattr(ledger, "expired", lambda connection, sweep_id, now: real(connection, sweep_id, now + 2.0))
 
 

@@ -39,8 +39,9 @@ from swath.tracking.store import Database
 
 replace = msgspec.structs.replace
 
-#: How long an idle agent waits before it asks again, in seconds.
+#: How long an idle agent waits before it asks again, in seconds; among many agents longer, for each of them so much.
 WAIT_S = 0.25
+WAIT_OF_EACH_S = 0.001
 PAUSED_WAIT_S = 1.0
 
 
@@ -99,7 +100,7 @@ class Controller:
             self._store(lease, chunks)
             trial = intake.take(step, before, chunks).trial
             step.save(replace(trial, expires=step.now + self._lease_s))
-            wish = ledger.see_agent(step.connection, lease.agent_id, step.now)
+            wish = step.see_agent(lease.agent_id)
             if trial.reports > before.reports:
                 step.event("trial.reported", trial.run_id, reports=trial.reports, latest=trial.latest)
             if wish == dismissing.STOP and trial.verdict == "continue":
@@ -129,6 +130,7 @@ class Controller:
             agent = ledger.get_agent(step.connection, agent_id)
             if agent is not None:
                 losses.release(step, agent, reason)
+                self._joined.discard(agent_id)
                 endings.finish_if_done(step)
 
     def reap(self) -> int:
@@ -160,23 +162,21 @@ class Controller:
     def _offer(self, step: Step, agent_id: str, request: str) -> Offer:
         if not self._has_joined(step, agent_id):
             raise NotFound(f"no agent {agent_id!r} has joined sweep {self.sweep_id}", "join before asking for trials")
-        found = ledger.candidates(step.connection, self.sweep_id, agent_id, request, step.now)
-        running = [trial for trial in found if trial.state is TrialState.RUNNING]
-        for trial in running:
-            if trial.agent_id == agent_id and trial.request == request:
-                return _assignment(trial)
-        if wish := ledger.wish_of(step.connection, agent_id):
+        underway = step.plan.underway
+        underway.read(step.connection, step.sweep)
+        if answered := underway.answer_to(agent_id, request):
+            return _assignment(answered)
+        if wish := step.wish_of(agent_id):
             return Over(dismissing.REASONS[wish])
-        if running:
+        if underway.any_expired(step.now):
             losses.reap_expired(step, self._lease_s)
-            found = ledger.candidates(step.connection, self.sweep_id, agent_id, request, step.now)
         match step.sweep.state:
             case SweepState.FINISHED | SweepState.CANCELLED:
                 return Over(step.sweep.reason or f"the sweep is {step.sweep.state}")
             case SweepState.PAUSED:
-                ledger.see_agent(step.connection, agent_id, step.now)
+                step.see_agent(agent_id)
                 return Wait(PAUSED_WAIT_S, "the sweep is paused")
-        wanted = found[0] if found else self._promoted(step) or self._make(step)
+        wanted = self._queued(step) or self._promoted(step) or self._make(step)
         if wanted is not None:
             return self._lease(step, wanted, agent_id, request)
         return self._nothing_left(step, agent_id, request)
@@ -188,9 +188,15 @@ class Controller:
         _, queued, _ = ledger.count_live(step.connection, self.sweep_id)
         if not queued and (last := endings.next_promotion(step, True)):
             return self._lease(step, endings.promote(step, last), agent_id, request)
-        ledger.see_agent(step.connection, agent_id, step.now)
-        came_back = losses.reap_dead(step)
-        return Wait(0.0 if came_back else WAIT_S, "every trial is handed out; one whose agent dies would come back")
+        step.see_agent(agent_id)
+        came_back = losses.reap_dead(step, step.plan.underway.holders())
+        pause = max(WAIT_S, WAIT_OF_EACH_S * len(self._joined))
+        return Wait(0.0 if came_back else pause, "every trial is handed out; one whose agent dies would come back")
+
+    def _queued(self, step: Step) -> TrialRow | None:
+        """The trial that has waited longest to run again."""
+        waiting = step.plan.underway.any_queued()
+        return ledger.next_ready(step.connection, self.sweep_id, step.now) if waiting else None
 
     def _promoted(self, step: Step) -> TrialRow | None:
         """A paused trial that has earned to go on; None where a new trial is the better use of the slot."""
@@ -254,8 +260,8 @@ class Controller:
             if layout.attempt_of(chunk.segment) != lease.attempt:
                 wrong = f"{chunk.segment!r} is no segment of attempt {lease.attempt}"
                 raise UsageError(wrong, "send the bytes of a segment under its own name")
-        if not self._shared_disk:
-            folder = layout.run_dir(self._root, lease.run_id)
+        if chunks and not self._shared_disk:
+            folder = f"{self._root}/runs/{layout.check_run_id(lease.run_id)}"
             for chunk in chunks:
                 write_at(f"{folder}/{chunk.segment}", chunk.offset, chunk.data)
 
@@ -265,8 +271,7 @@ class Controller:
         return agent_id in self._joined
 
     def _register(self, step: Step, agent: AgentInfo) -> None:
-        taken = {row.name for row in ledger.agents_of(step.connection, self.sweep_id)}
-        name = _unique(agent.name, taken)
+        name = _unique(agent.name, ledger.names_like(step.connection, self.sweep_id, agent.name))
         row = AgentRow(
             agent.id, self.sweep_id, name, agent.host, agent.pid, agent.started, agent.kind, "active", step.now
         )

@@ -85,7 +85,7 @@ def requeue(
         busy=step.busy(trial), not_before=step.now + delay_s if delay_s else None,
     )  # fmt: skip
     if run is not None:
-        runs.update(step.connection, replace(run, state="queued", ended=None))
+        runs.update(step.connection, replace(run, state="queued", ended=None), run)
     if step.sweep.best_run == trial.run_id:
         _forget_best(step)
     step.event(
@@ -100,7 +100,7 @@ def pause(step: Step, trial: TrialRow, run: RunRow | None, reason: str) -> None:
     trial = step.move_trial(trial, TrialState.PAUSED, reason, expires=None, busy=step.busy(trial))
     step.event("trial.paused", trial.run_id, name=trial.name, reason=reason)
     if run is not None:
-        runs.update(step.connection, replace(run, state="paused"))
+        runs.update(step.connection, replace(run, state="paused"), run)
     finish_if_done(step)
 
 
@@ -175,6 +175,7 @@ def _close_run(step: Step, trial: TrialRow, run: RunRow) -> None:
     runs.update(
         step.connection,
         replace(run, state=state, ended=run.ended or step.now, exit_code=trial.exit_code, error=error),
+        run,
     )
 
 

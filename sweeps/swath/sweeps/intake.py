@@ -43,7 +43,7 @@ def take(step: Step, trial: TrialRow, chunks: Sequence[Chunk], final: bool = Fal
         runs.insert(step.connection, run)
         trial = msgspec.structs.replace(trial, heard=1)
     elif run is not known:
-        runs.update(step.connection, run)
+        runs.update(step.connection, run, known)
     if rows:
         _note_metrics(step, rows)
     if rows or (final and trial.told):

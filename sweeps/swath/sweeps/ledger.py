@@ -12,7 +12,7 @@ from swath.sweeps.states import SweepState, TrialState
 from swath.sweeps.stopping.book import Mark
 from swath.sweeps.tables import agents, rungs, sweeps, trials
 from swath.tracking.store.jsontext import from_json, to_json
-from swath.tracking.store.statement import Statement, insert_into, update_by
+from swath.tracking.store.statement import Changes, Statement, insert_into, update_by
 
 
 class SweepRow(msgspec.Struct, frozen=True):
@@ -98,6 +98,20 @@ class AgentRow(msgspec.Struct, frozen=True):
     wish: str = ""
 
 
+class AgentSign(msgspec.Struct, frozen=True):
+    """When an agent gave its last sign of life, and what it was asked meanwhile ("": nothing)."""
+
+    seen: float
+    wish: str = ""
+
+    def is_fresh(self, now: float) -> bool:
+        """Whether another sign of life at `now` need not be stored."""
+        return now - FRESH_S < self.seen <= now
+
+
+#: Signs of life of one agent are stored no more often, in seconds.
+FRESH_S = 1.0
+
 _SWEEP_COLUMNS = [column.name for column in sweeps.columns]
 _TRIAL_COLUMNS = [column.name for column in trials.columns]
 # Rows are read by position, which is the order of the structs' fields as well: a test compares the two.
@@ -114,10 +128,10 @@ _P = sa.bindparam
 _select_sweep = Statement(sa.select(sweeps).where(sweeps.c.id == _P("sweep_id")))
 _select_moved = Statement(sa.select(sweeps).where(sweeps.c.id == _P("sweep_id"), sweeps.c.version != _P("version")))
 _insert_sweep = insert_into(sweeps)
-_update_sweep = update_by(sweeps, "id", *_SWEEP_CHANGES)
+_change_sweep = Changes(sweeps, "id")
 _insert_trial = insert_into(trials)
 _the_trial = sa.and_(trials.c.sweep_id == _P("sweep_id_"), trials.c.number == _P("number_"))
-_update_trial = Statement(sa.update(trials).where(_the_trial).values({name: _P(name) for name in _TRIAL_CHANGES}))
+_change_trial = Changes(trials, "sweep_id", "number")
 _update_config = Statement(sa.update(trials).where(_the_trial).values(config=_P("config")))
 _select_trial = Statement(sa.select(trials).where(_the_trial))
 _of_sweep = trials.c.sweep_id == _P("sweep_id")
@@ -126,14 +140,11 @@ _PAUSED: sa.ColumnElement[str] = sa.literal_column("'paused'")
 _RUNNING: sa.ColumnElement[str] = sa.literal_column("'running'")
 _QUEUED: sa.ColumnElement[str] = sa.literal_column("'queued'")
 _is_expired = sa.and_(trials.c.state == _RUNNING, trials.c.expires < _P("now"))
-_is_answer = sa.and_(trials.c.state == _RUNNING, trials.c.agent_id == _P("agent_id"), trials.c.request == _P("request"))
 _is_ready = sa.and_(trials.c.state == _QUEUED, sa.or_(trials.c.not_before.is_(None), trials.c.not_before <= _P("now")))
-_select_candidates = Statement(
-    sa.select(trials)
-    .where(_alive, sa.or_(_is_ready, _is_expired, _is_answer))
-    .order_by(trials.c.state.desc(), trials.c.version, trials.c.number)
-    .limit(sa.literal_column("100"))
+_select_ready = Statement(
+    sa.select(trials).where(_alive, _is_ready).order_by(trials.c.version, trials.c.number).limit(sa.literal_column("1"))
 )
+_select_underway = Statement(sa.select(trials).where(_alive, trials.c.state.in_([_RUNNING, _QUEUED])))
 _select_expired = Statement(sa.select(trials).where(_alive, _is_expired))
 _count_live = Statement(
     sa.select(trials.c.state, sa.func.count())
@@ -161,10 +172,26 @@ _any_agent = Statement(
     .limit(sa.literal_column("1"))
 )
 _the_agent = agents.c.id == _P("id_")
+_ACTIVE: sa.ColumnElement[str] = sa.literal_column("'active'")
+_is_fresh = sa.and_(agents.c.state == _ACTIVE, agents.c.seen > _P("since"), agents.c.seen <= _P("now"))
 _see_agent = Statement(
-    sa.update(agents).where(_the_agent).values(seen=_P("seen"), state=_P("state")).returning(agents.c.wish)
+    sa.update(agents)
+    .where(_the_agent, sa.not_(_is_fresh))
+    .values(seen=_P("now_"), state=_ACTIVE)
+    .returning(agents.c.seen, agents.c.wish)
 )
-_select_wish = Statement(sa.select(agents.c.wish).where(_the_agent))
+_select_sign = Statement(sa.select(agents.c.seen, agents.c.wish).where(_the_agent))
+_select_active_at = Statement(
+    sa.select(agents)
+    .where(agents.c.sweep_id == _P("sweep_id"), agents.c.state == _ACTIVE, agents.c.host == _P("host"))
+    .order_by(agents.c.started, agents.c.id)
+)
+_select_names = Statement(
+    sa.select(agents.c.name).where(
+        agents.c.sweep_id == _P("sweep_id"),
+        sa.or_(agents.c.name == _P("name"), agents.c.name.between(_P("first"), _P("last"))),
+    )
+)
 _set_wish = update_by(agents, "id", "wish")
 _set_gone = update_by(agents, "id", "state", "seen")
 _insert_agent = insert_into(agents)
@@ -183,9 +210,9 @@ def insert_sweep(connection: sa.Connection, row: SweepRow) -> None:
     _insert_sweep(connection, **_sweep_columns(row, _SWEEP_COLUMNS))
 
 
-def update_sweep(connection: sa.Connection, row: SweepRow) -> None:
-    """Store what has changed of a sweep."""
-    _update_sweep(connection, id_=row.id, **_sweep_columns(row, _SWEEP_CHANGES))
+def update_sweep(connection: sa.Connection, row: SweepRow, known: SweepRow | None = None) -> None:
+    """Store what has changed of a sweep; `known` is the row as it is stored now, where that is known."""
+    _change_sweep(connection, _sweep_columns(row, _changed(row, known, _SWEEP_CHANGES)), id_=row.id)
 
 
 def update_spec(connection: sa.Connection, sweep_id: str, spec: str) -> None:
@@ -215,9 +242,17 @@ def insert_trial(connection: sa.Connection, row: TrialRow) -> None:
     _insert_trial(connection, **_trial_columns(row, _TRIAL_COLUMNS) | {"config": to_json(row.config)})
 
 
-def update_trial(connection: sa.Connection, row: TrialRow) -> None:
-    """Store what has changed of a trial."""
-    _update_trial(connection, sweep_id_=row.sweep_id, number_=row.number, **_trial_columns(row, _TRIAL_CHANGES))
+def update_trial(connection: sa.Connection, row: TrialRow, known: TrialRow | None = None) -> None:
+    """Store what has changed of a trial; `known` is the row as it is stored now, where that is known."""
+    changed = _trial_columns(row, _changed(row, known, _TRIAL_CHANGES))
+    _change_trial(connection, changed, sweep_id_=row.sweep_id, number_=row.number)
+
+
+def _changed(new: msgspec.Struct, known: msgspec.Struct | None, names: Sequence[str]) -> Sequence[str]:
+    """Which of the columns hold something else; rows are never changed in place, so that what is the same is equal."""
+    if known is None:
+        return names
+    return [name for name in names if getattr(new, name) is not getattr(known, name)]
 
 
 def update_config(connection: sa.Connection, row: TrialRow) -> None:
@@ -245,14 +280,15 @@ def is_trial(connection: sa.Connection, run_id: str) -> bool:
     return get_trial(connection, run_id) is not None
 
 
-def candidates(connection: sa.Connection, sweep_id: str, agent_id: str, request: str, now: float) -> list[TrialRow]:
-    """All that matters to an agent that asks for a trial, in one look.
+def next_ready(connection: sa.Connection, sweep_id: str, now: float) -> TrialRow | None:
+    """The queued trial that was requeued first, of those that need not wait any longer."""
+    row = _select_ready(connection, sweep_id=sweep_id, now=now).fetchone()
+    return _trial(row) if row else None
 
-    First running trials: the one that answered this very call already, and those whose lease ran out before `now`; then
-    queued ones that need not wait, in the order in which they were requeued. No more than a hundred.
-    """
-    rows = _select_candidates(connection, sweep_id=sweep_id, agent_id=agent_id, request=request, now=now).fetchall()
-    return [_trial(row) for row in rows]
+
+def underway(connection: sa.Connection, sweep_id: str) -> list[TrialRow]:
+    """Trials that run or wait in the queue."""
+    return [_trial(row) for row in _select_underway(connection, sweep_id=sweep_id).fetchall()]
 
 
 def expired(connection: sa.Connection, sweep_id: str, now: float) -> list[TrialRow]:
@@ -372,21 +408,32 @@ def agents_of(connection: sa.Connection, sweep_id: str) -> list[AgentRow]:
     return [AgentRow(*row) for row in _select_agents(connection, sweep_id=sweep_id).fetchall()]
 
 
+def active_at(connection: sa.Connection, sweep_id: str, host: str) -> list[AgentRow]:
+    """The agents of a host that have neither left nor been found dead."""
+    return [AgentRow(*row) for row in _select_active_at(connection, sweep_id=sweep_id, host=host).fetchall()]
+
+
+def names_like(connection: sa.Connection, sweep_id: str, name: str) -> set[str]:
+    """The names of agents that are `name`, or `name-` and more."""
+    rows = _select_names(connection, sweep_id=sweep_id, name=name, first=f"{name}-", last=f"{name}.").fetchall()
+    return {row[0] for row in rows}
+
+
 def has_agents(connection: sa.Connection, sweep_id: str, since: float) -> bool:
     """Whether any agent that works for the sweep gave a sign of life after `since`."""
     return _any_agent(connection, sweep_id=sweep_id, since=since).fetchone() is not None
 
 
-def see_agent(connection: sa.Connection, agent_id: str, now: float) -> str:
-    """Note a sign of life; what the agent was asked meanwhile ("": nothing)."""
-    rows = _see_agent(connection, id_=agent_id, seen=now, state="active").fetchall()
-    return str(rows[0][0]) if rows else ""
+def see_agent(connection: sa.Connection, agent_id: str, now: float) -> AgentSign:
+    """Note a sign of life, unless there was one just now; what the row then holds."""
+    found = _see_agent(connection, id_=agent_id, now_=now, now=now, since=now - FRESH_S).fetchall()
+    return AgentSign(*found[0]) if found else sign_of(connection, agent_id)
 
 
-def wish_of(connection: sa.Connection, agent_id: str) -> str:
-    """What an agent was asked ("": nothing)."""
-    row = _select_wish(connection, id_=agent_id).fetchone()
-    return str(row[0]) if row else ""
+def sign_of(connection: sa.Connection, agent_id: str) -> AgentSign:
+    """The last sign of life of an agent that has joined, and what it was asked."""
+    row = _select_sign(connection, id_=agent_id).fetchone()
+    return AgentSign(*row) if row else AgentSign(0.0)
 
 
 def set_wish(connection: sa.Connection, agent_id: str, wish: str) -> None:
@@ -417,8 +464,12 @@ def work_of_agents(connection: sa.Connection, sweep_id: str, now: float) -> dict
 
 def _sweep_columns(row: SweepRow, names: Sequence[str]) -> dict[str, Any]:
     columns = {name: getattr(row, name) for name in names}
-    lists = {"metrics_seen": _to_text(row.metrics_seen), "warned": _to_text(row.warned)}
-    return columns | lists | {"state": row.state.value}
+    for name in ("metrics_seen", "warned"):
+        if name in columns:
+            columns[name] = _to_text(columns[name])
+    if "state" in columns:
+        columns["state"] = row.state.value
+    return columns
 
 
 def _to_text(items: tuple[Any, ...]) -> str:
@@ -427,8 +478,10 @@ def _to_text(items: tuple[Any, ...]) -> str:
 
 def _trial_columns(row: TrialRow, names: Sequence[str]) -> dict[str, Any]:
     columns = {name: getattr(row, name) for name in names}
-    columns["state"] = row.state.value
-    columns["objectives"] = _to_text(row.objectives)
+    if "state" in columns:
+        columns["state"] = row.state.value
+    if "objectives" in columns:
+        columns["objectives"] = _to_text(row.objectives)
     return columns
 
 

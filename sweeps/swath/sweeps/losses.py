@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Set
+
 import msgspec
 
 from swath.agents.executors.group import reap_orphan
@@ -12,6 +14,7 @@ from swath.sweeps.states import TrialState
 from swath.sweeps.step import Step
 from swath.tracking import layout
 from swath.tracking.apply.liveness import is_gone
+from swath.tracking.host import this_host
 
 
 def reap_expired(step: Step, lease_s: float) -> int:
@@ -22,12 +25,15 @@ def reap_expired(step: Step, lease_s: float) -> int:
     return len(gone)
 
 
-def reap_dead(step: Step) -> int:
-    """Take back the trials of this machine's agents that have died, without waiting for their leases; how many."""
+def reap_dead(step: Step, among: Set[str] | None = None) -> int:
+    """Take back the trials of this machine's agents that have died, without waiting for their leases; how many.
+
+    `among`: look at these agents only.
+    """
     dead = [
         agent
-        for agent in ledger.agents_of(step.connection, step.sweep.id)
-        if agent.state == "active" and is_gone(agent.host, agent.pid, agent.started)
+        for agent in ledger.active_at(step.connection, step.sweep.id, this_host())
+        if (among is None or agent.id in among) and is_gone(agent.host, agent.pid, agent.started)
     ]
     return sum(_unregister(step, agent, "dead", "its process is gone") for agent in dead)
 
@@ -41,7 +47,7 @@ def _unregister(step: Step, agent: AgentRow, state: str, reason: str) -> int:
     running = ledger.trials_in(step.connection, step.sweep.id, TrialState.RUNNING)
     held = [trial for trial in running if trial.agent_id == agent.id]
     if agent.state == "active":
-        ledger.set_agent_gone(step.connection, agent.id, state, step.now if state == "left" else agent.seen)
+        step.set_agent_gone(agent.id, state, step.now if state == "left" else agent.seen)
         step.event("agent.left", agent.id, name=agent.name, reason=reason, state=state)
     verb = "left" if state == "left" else "died"
     for trial in held:

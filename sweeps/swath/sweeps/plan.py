@@ -22,6 +22,7 @@ from swath.sweeps.spec.search import is_custom
 from swath.sweeps.standings import Standings
 from swath.sweeps.states import ENDED
 from swath.sweeps.stopping import Stopper, make_stopper
+from swath.sweeps.underway import Underway
 from swath.sweeps.values import violation
 
 #: How long a trial may take to end after a stop request, and again after SIGTERM, in seconds.
@@ -60,6 +61,10 @@ class Plan:
         goal = spec.metric.goal if spec.metric else "minimize"
         self.standings = Standings(spec.metrics or (spec.metric,)) if self.stopper and spec.metric else None
         self.repeating = Repeating(spec.repeats, goal) if spec.repeats.count > 1 else None
+        self.underway = Underway()
+        given = (self.underway, self.standings, self.repeating)
+        #: What is kept up to date from step to step.
+        self.caches: tuple[Underway | Standings | Repeating, ...] = tuple(each for each in given if each is not None)
         self._version = 0
         self.edited = False
 
@@ -110,11 +115,6 @@ class Plan:
         """A trial's row is stored like that."""
         for cache in self.caches:
             cache.note(trial)
-
-    @property
-    def caches(self) -> tuple[Standings | Repeating, ...]:
-        """What is kept up to date from step to step."""
-        return tuple(cache for cache in (self.standings, self.repeating) if cache is not None)
 
     def make(self, connection: sa.Connection, sweep: SweepRow) -> Made | None:
         """What the next new trial runs; None when the sweep has nothing new to run."""

@@ -11,7 +11,7 @@ import msgspec
 import sqlalchemy as sa
 
 from swath.sweeps import ledger
-from swath.sweeps.ledger import SweepRow, TrialRow
+from swath.sweeps.ledger import AgentSign, SweepRow, TrialRow
 from swath.sweeps.plan import Plan
 from swath.sweeps.states import SweepState, TrialState, check_sweep_move, check_trial_move
 from swath.tracking.errors import NotFound
@@ -19,21 +19,27 @@ from swath.tracking.store import Database, runs
 from swath.tracking.store.runs import Event
 
 
+class Known(msgspec.Struct):
+    """Rows as they are stored: of running trials, by run id, and of active agents, by id. Handed from step to step."""
+
+    running: dict[str, TrialRow] = {}
+    signs: dict[str, AgentSign] = {}
+
+
 class Step:
     """What one change of a sweep works on. `sweep` is always the present row, also after changes of this very step.
 
-    `trials` holds rows of running trials that are known to be the present ones, by run id. `foreign`: others may have
-    changed the sweep since the caller's last step.
+    `known` is what is stored, and known to be the present state. `foreign`: others may have changed the sweep since the
+    caller's last step.
     """
 
-    def __init__(
-        self, connection: sa.Connection, sweep: SweepRow, now: float, root: Path, trials: dict[str, TrialRow]
-    ) -> None:
+    def __init__(self, connection: sa.Connection, sweep: SweepRow, now: float, root: Path, known: Known) -> None:
         self.connection = connection
-        self.sweep = sweep
+        self.sweep = msgspec.structs.replace(sweep, version=sweep.version + 1)
         self.now = now
         self.root = root
-        self.trials = trials
+        self.known = known
+        self._stored = sweep
         self.plan: Plan
         self.foreign = False
         self._events: list[Event] = []
@@ -56,7 +62,7 @@ class Step:
 
     def trial(self, run_id: str) -> TrialRow | None:
         """The present row of a trial."""
-        return self.trials.get(run_id) or ledger.get_trial(self.connection, run_id)
+        return self.known.running.get(run_id) or ledger.get_trial(self.connection, run_id)
 
     def add(self, trial: TrialRow) -> None:
         """Store a new trial."""
@@ -66,16 +72,33 @@ class Step:
     def save(self, trial: TrialRow) -> TrialRow:
         """Store a changed trial under the sweep's present version."""
         trial = msgspec.structs.replace(trial, version=self.sweep.version)
-        ledger.update_trial(self.connection, trial)
+        ledger.update_trial(self.connection, trial, self.known.running.get(trial.run_id))
         self._know(trial)
         return trial
 
     def _know(self, trial: TrialRow) -> None:
         self.plan.note(trial)
         if trial.state is TrialState.RUNNING:
-            self.trials[trial.run_id] = trial
+            self.known.running[trial.run_id] = trial
         else:
-            self.trials.pop(trial.run_id, None)
+            self.known.running.pop(trial.run_id, None)
+
+    def see_agent(self, agent_id: str) -> str:
+        """Note an agent's sign of life; what it was asked ("": nothing)."""
+        sign = self.known.signs.get(agent_id)
+        if sign is None or not sign.is_fresh(self.now):
+            sign = self.known.signs[agent_id] = ledger.see_agent(self.connection, agent_id, self.now)
+        return sign.wish
+
+    def wish_of(self, agent_id: str) -> str:
+        """What an agent was asked ("": nothing)."""
+        sign = self.known.signs.get(agent_id)
+        return (sign or ledger.sign_of(self.connection, agent_id)).wish
+
+    def set_agent_gone(self, agent_id: str, state: str, seen: float) -> None:
+        """An agent left, or was found dead, with its last sign of life at `seen`."""
+        self.known.signs.pop(agent_id, None)
+        ledger.set_agent_gone(self.connection, agent_id, state, seen)
 
     def busy(self, trial: TrialRow) -> float:
         """Seconds that the attempts of a trial took, with the one that ends now."""
@@ -94,7 +117,7 @@ class Step:
 
     def close(self) -> None:
         """Write what was gathered."""
-        ledger.update_sweep(self.connection, self.sweep)
+        ledger.update_sweep(self.connection, self.sweep, self._stored)
         if self._events:
             runs.append_events(self.connection, self.now, self._events)
 
@@ -110,8 +133,7 @@ def change(database: Database, sweep_id: str, now: float, root: Path, last: Step
         sweep = moved or (last.sweep if last else None)
         if sweep is None:
             raise NotFound(f"there is no sweep {sweep_id!r} in {root}", "list the sweeps with: sweep list")
-        trials = last.trials if last and not moved else {}
-        step = Step(connection, msgspec.structs.replace(sweep, version=sweep.version + 1), now, root, trials)
+        step = Step(connection, sweep, now, root, last.known if last and not moved else Known())
         step.foreign = last is None or moved is not None
         yield step
         step.close()

@@ -272,7 +272,7 @@ class Workspace:
         """The sweep's events with an id above `after`, oldest first."""
         with self._database.read() as connection:
             rows = runs.select_events(connection, sweep_id, after, limit)
-        return [EventView(row.id, row.time, row.kind, row.subject, from_json(row.payload)) for row in rows]
+        return [EventView(id_, time, kind, about, from_json(payload)) for id_, time, kind, about, payload in rows]
 
     def runs(self, project: str | None = None, limit: int = 100) -> list[RunRow]:
         """The newest runs, inside sweeps and outside, brought up to date from their logs first."""

@@ -7,6 +7,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import msgspec
 import pytest
 import sqlalchemy as sa
 
@@ -14,6 +15,7 @@ from swath.sweeps import tables
 from swath.tracking.errors import NotAllowed, StoreCorrupt, UsageError
 from swath.tracking.store import Database, RunRow, runs
 from swath.tracking.store.tables import MIGRATIONS
+from swath.tracking.store.tables import runs as runs_table
 
 PARTS = {"tracking": MIGRATIONS, "sweeps": tables.MIGRATIONS}
 
@@ -33,6 +35,19 @@ def test_what_was_committed_is_there_for_the_next_process(path: Path) -> None:
     with second.read() as connection:
         assert runs.get(connection, "a") == run
     second.close()
+
+
+def test_only_what_has_changed_of_a_known_row_is_written(path: Path) -> None:
+    known = RunRow(id="a", name="first", tags=("x",), config={"lr": 0.1})
+    database = Database(path, PARTS)
+    with database.write() as connection:
+        runs.insert(connection, known)
+        connection.execute(sa.update(runs_table).values(notes="written by another"))
+        runs.update(connection, msgspec.structs.replace(known, config={"lr": 0.2}, group="g"), known)
+        runs.update(connection, known, known)
+        found = runs.get(connection, "a")
+    assert found == msgspec.structs.replace(known, config={"lr": 0.2}, group="g", notes="written by another")
+    database.close()
 
 
 def test_text_that_utf8_cannot_hold_is_kept_with_an_escape(path: Path) -> None:
@@ -110,6 +125,7 @@ from pathlib import Path
 from swath.sweeps import tables
 from swath.tracking.store import Database, RunRow, runs
 from swath.tracking.store.tables import MIGRATIONS
+from swath.tracking.store.tables import runs as runs_table
 
 database = Database(Path(sys.argv[1]), {"tracking": MIGRATIONS, "sweeps": tables.MIGRATIONS})
 for number in range(20):

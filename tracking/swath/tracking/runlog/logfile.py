@@ -236,8 +236,7 @@ def write_at(path: Path | str, offset: int, data: bytes) -> int:
     needed.
     Raises `StoreCorrupt` when bytes before `offset` are missing.
     """
-    _make_folder(os.path.dirname(path))
-    fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+    fd = _open_to_write(path)
     try:
         _lock(fd, path, wait=True)
         if not _has_header(fd, path):
@@ -258,6 +257,15 @@ def write_at(path: Path | str, offset: int, data: bytes) -> int:
         return end
     finally:
         os.close(fd)
+
+
+def _open_to_write(path: Path | str) -> int:
+    flags = os.O_RDWR | os.O_CREAT | os.O_CLOEXEC
+    try:
+        return os.open(path, flags, 0o644)
+    except FileNotFoundError:
+        _make_folder(os.path.dirname(path))
+        return os.open(path, flags, 0o644)
 
 
 def request_stop(path: Path, reason: str) -> bool:

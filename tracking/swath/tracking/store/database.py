@@ -12,6 +12,7 @@ import sqlalchemy as sa
 
 from swath.tracking.clock import SYSTEM_CLOCK, Clock
 from swath.tracking.errors import NotAllowed, RetryLater, StoreCorrupt, StoreFull, UsageError
+from swath.tracking.store.statement import driver_of
 
 Migration = Callable[[sa.Connection], None]
 
@@ -79,9 +80,10 @@ class Database:
     @contextmanager
     def _transaction(self, begin: str, end: str) -> Iterator[sa.Connection]:
         """SQLAlchemy's own begin and commit cost more than SQLite's: the driver is told directly."""
-        connection = self.open()._connection
+        connection = self._connection or self.open()._connection
         assert connection is not None
-        execute = connection.connection.driver_connection.execute  # type: ignore[union-attr]
+        driver = driver_of(connection)
+        execute = driver.execute
         try:
             execute(begin)
             self._busy = True
@@ -89,7 +91,7 @@ class Database:
                 yield connection
                 execute(end)
             except BaseException:
-                if connection.connection.driver_connection.in_transaction:  # type: ignore[union-attr]
+                if driver.in_transaction:
                     execute("ROLLBACK")
                 raise
             finally:

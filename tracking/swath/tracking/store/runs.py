@@ -9,7 +9,7 @@ import msgspec
 import sqlalchemy as sa
 
 from swath.tracking.store.jsontext import from_json, to_json
-from swath.tracking.store.statement import Statement, insert_into, update_by
+from swath.tracking.store.statement import Changes, Statement, insert_into
 from swath.tracking.store.tables import events, runs
 
 
@@ -56,13 +56,19 @@ class Event(msgspec.Struct, frozen=True):
 
 #: How many ids one statement asks for.
 _MOST_IDS = 500
-_COLUMNS = [column.name for column in runs.columns]
+_JSON = frozenset({"tags", "config", "summary", "metrics", "applied"})
 _select_one = Statement(sa.select(runs).where(runs.c.id == sa.bindparam("id")))
 _insert = insert_into(runs)
-_update = update_by(runs, "id", *_COLUMNS[1:])
+_change = Changes(runs, "id")
 _select_ended = Statement(sa.select(runs.c.id, runs.c.attempt, runs.c.applied).where(runs.c.ended.is_not(None)))
 _select_trials = Statement(sa.select(runs.c.id).where(runs.c.sweep_id != sa.literal_column("''")))
 _delete = Statement(sa.delete(runs).where(runs.c.id == sa.bindparam("id")))
+_select_events = Statement(
+    sa.select(events.c.id, events.c.time, events.c.kind, events.c.subject, events.c.payload)
+    .where(events.c.scope == sa.bindparam("scope"), events.c.id > sa.bindparam("after"))
+    .order_by(events.c.id)
+    .limit(sa.bindparam("most", type_=sa.Integer))
+)
 _insert_event = Statement(sa.insert(events), ["time", "kind", "scope", "subject", "payload"])
 
 
@@ -86,9 +92,19 @@ def insert(connection: sa.Connection, run: RunRow) -> None:
     _insert(connection, id=run.id, **_to_columns(run))
 
 
-def update(connection: sa.Connection, run: RunRow) -> None:
-    """Overwrite a run that is there."""
-    _update(connection, id_=run.id, **_to_columns(run))
+def update(connection: sa.Connection, run: RunRow, known: RunRow | None = None) -> None:
+    """Overwrite a run that is there; `known` is the row as it is stored now, where that is known."""
+    _change(connection, _to_columns(run) if known is None else _changes(run, known), id_=run.id)
+
+
+def _changes(run: RunRow, known: RunRow) -> dict[str, Any]:
+    """The columns that hold something else; rows are never changed in place, so that what is the same is equal."""
+    changed: dict[str, Any] = {}
+    for name in RunRow.__struct_fields__:
+        value = getattr(run, name)
+        if value is not getattr(known, name):
+            changed["run_group" if name == "group" else name] = to_json(value) if name in _JSON else value
+    return changed
 
 
 def select(connection: sa.Connection, project: str | None = None, limit: int = 100) -> list[RunRow]:
@@ -140,15 +156,9 @@ def _event_columns(time: float, event: Event) -> dict[str, Any]:
     }
 
 
-def select_events(connection: sa.Connection, scope: str, after: int, limit: int) -> list[sa.Row[Any]]:
+def select_events(connection: sa.Connection, scope: str, after: int, limit: int) -> list[tuple[Any, ...]]:
     """Events of a scope with an id above `after`, oldest first: id, time, kind, subject, payload (JSON text)."""
-    query = (
-        sa.select(events.c.id, events.c.time, events.c.kind, events.c.subject, events.c.payload)
-        .where(events.c.scope == scope, events.c.id > after)
-        .order_by(events.c.id)
-        .limit(limit)
-    )
-    return list(connection.execute(query))
+    return _select_events(connection, scope=scope, after=after, most=limit).fetchall()
 
 
 def events_of(connection: sa.Connection, kind: str, after: int, limit: int) -> list[sa.Row[Any]]:

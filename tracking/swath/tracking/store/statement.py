@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Protocol
+from weakref import WeakKeyDictionary
 
 import sqlalchemy as sa
 
@@ -35,9 +36,10 @@ class Statement:
     def __call__(self, connection: sa.Connection, **values: Any) -> Cursor:
         """Execute; the driver's cursor gives the rows as plain tuples."""
         text, order = self._text(connection)
-        values = self._constants | values
+        if self._constants:
+            values = self._constants | values
         sent = values if order is None else [values[name] for name in order]
-        execute: Callable[..., Cursor] = connection.connection.driver_connection.execute  # type: ignore[union-attr]
+        execute: Callable[..., Cursor] = driver_of(connection).execute
         try:
             return execute(text, sent)
         except UnicodeEncodeError:  # text of a trial's error, of a host's name: it is kept with what is wrong escaped
@@ -47,15 +49,50 @@ class Statement:
         """Execute once for each row."""
         text, order = self._text(connection)
         sets = rows if order is None else [[row[name] for name in order] for row in rows]
-        connection.connection.driver_connection.executemany(text, sets)  # type: ignore[union-attr]
+        driver_of(connection).executemany(text, sets)
 
     def _text(self, connection: sa.Connection) -> tuple[str, Sequence[str] | None]:
         name = connection.dialect.name
-        if name not in self._compiled:
+        known = self._compiled.get(name)
+        if known is None:
             compiled = self._statement.compile(dialect=connection.dialect, column_keys=self._columns)  # type: ignore[attr-defined]
             self._constants = {k: v for k, v in compiled.params.items() if type(v) in (int, float, str)}
-            self._compiled[name] = (str(compiled), compiled.positiontup if compiled.positional else None)
-        return self._compiled[name]
+            known = self._compiled[name] = (str(compiled), compiled.positiontup if compiled.positional else None)
+        return known
+
+
+class Changes:
+    """UPDATE of those columns of a row that have changed: most changes of a row are of few of its many columns.
+
+    `keys` name the row; their parameters end in "_", as those of `update_by`.
+    """
+
+    def __init__(self, table: sa.Table, *keys: str) -> None:
+        self._table = table
+        self._where = [table.c[key] == sa.bindparam(f"{key}_") for key in keys]
+        self._statements: dict[tuple[str, ...], Statement] = {}
+
+    def __call__(self, connection: sa.Connection, changed: Mapping[str, Any], **keys: Any) -> None:
+        """Set the columns `changed` of the row with those keys."""
+        if not changed:
+            return
+        names = tuple(changed)
+        statement = self._statements.get(names)
+        if statement is None:
+            values: dict[str, sa.BindParameter[Any]] = {name: sa.bindparam(name) for name in names}
+            statement = self._statements[names] = Statement(sa.update(self._table).where(*self._where).values(values))
+        statement(connection, **changed, **keys)
+
+
+_drivers: WeakKeyDictionary[sa.Connection, Any] = WeakKeyDictionary()
+
+
+def driver_of(connection: sa.Connection) -> Any:
+    """The driver's own connection, kept: SQLAlchemy's way to it takes as long as a small statement."""
+    driver = _drivers.get(connection)
+    if driver is None:
+        driver = _drivers[connection] = connection.connection.driver_connection
+    return driver
 
 
 def _storable(sent: Any) -> Any:

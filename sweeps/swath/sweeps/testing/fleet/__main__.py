@@ -1,4 +1,4 @@
-"""`python -m swath.sweeps.testing.fleet --seed N --trace`: runs one seed (`--seeds A:B`: many), says what broke."""
+"""`python -m swath.sweeps.testing.fleet --seed N --trace`: runs one seed (`--seeds N`: many), says what broke."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import argparse
 import sys
 import traceback
 
+from swath.sweeps.testing.fleet.many import broken_in
 from swath.sweeps.testing.fleet.scenario import scenario
 from swath.sweeps.testing.fleet.simulation import simulate
 from swath.tracking.clock import SYSTEM_CLOCK
@@ -15,13 +16,16 @@ def main() -> int:
     """The exit code is 1 when any law is broken."""
     parser = argparse.ArgumentParser(prog="python -m swath.sweeps.testing.fleet", description=__doc__)
     parser.add_argument("--seed", type=int, help="one seed")
-    parser.add_argument("--seeds", help="many seeds: the first and the one behind the last, as in 0:1000")
+    parser.add_argument(
+        "--seeds", default="1000", help="so many seeds, or the first and the one behind the last: 0:1000"
+    )
+    parser.add_argument("--jobs", type=int, default=1, help="over so many processes (default 1)")
     parser.add_argument("--trace", action="store_true", help="print what happened, in order")
     options = parser.parse_args()
     if options.seed is not None:
         return _one(options.seed, options.trace)
-    first, last = map(int, (options.seeds or "0:1000").split(":"))
-    return _many(range(first, last))
+    first, _, last = options.seeds.rpartition(":")
+    return _many(range(int(first or 0), int(last)), options.jobs)
 
 
 def _one(seed: int, tracing: bool) -> int:
@@ -34,13 +38,11 @@ def _one(seed: int, tracing: bool) -> int:
     return bool(verdict.broken)
 
 
-def _many(seeds: range) -> int:
+def _many(seeds: range, jobs: int) -> int:
     began, broken = SYSTEM_CLOCK.monotonic(), 0
-    for seed in seeds:
-        verdict = simulate(seed)
-        if verdict.broken:
-            broken += 1
-            print(f"seed {seed}: {verdict.broken}", flush=True)
+    for seed, law in broken_in(seeds, jobs):
+        broken += 1
+        print(f"seed {seed}: {law}", flush=True)
     seconds = SYSTEM_CLOCK.monotonic() - began
     print(f"{len(seeds)} seeds, {broken} broken, {seconds:.1f} s ({seconds / max(len(seeds), 1) * 1000:.1f} ms a seed)")
     return bool(broken)

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from swath.agents import strays
+from swath.agents import pulse, strays
 from swath.sweeps import losses, plan, workspace
 from swath.sweeps.spec import SweepSpec, parse_spec
 from swath.sweeps.testing.fleet.scheduler import Actor
@@ -94,6 +94,8 @@ def on(machine: Machine) -> Iterator[None]:
     simulated: list[tuple[Any, str, Any]] = [
         (losses, "is_gone", machine.is_gone),
         (losses, "reap_orphan", machine.reap_orphan),
+        (losses, "this_host", lambda: machine.host),
+        (pulse, "oom_counter", lambda: lambda: None),
         (strays, "reap", lambda: 0),
         (workspace, "new_id", lambda: "sim"),
         (plan, "parse_spec", parsed_once),  # a seed reads the same text twenty times

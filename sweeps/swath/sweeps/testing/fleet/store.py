@@ -12,6 +12,7 @@ import sqlalchemy as sa
 from swath.sweeps import tables as sweep_tables
 from swath.tracking.errors import RetryLater
 from swath.tracking.store import Database
+from swath.tracking.store.statement import driver_of
 from swath.tracking.store.tables import MIGRATIONS, events, runs
 
 Strike = Literal["before", "commit", "trouble", "after"]
@@ -48,7 +49,7 @@ class SimDatabase(Database):
         self.strike = self.audit = None
         with super().write() as connection:
             for table in _TABLES:
-                connection.exec_driver_sql(f"DELETE FROM {table.name}")
+                driver_of(connection).execute(f"DELETE FROM {table.name}")
 
     @contextmanager
     def write(self) -> Iterator[sa.Connection]:
@@ -89,5 +90,5 @@ class SimDatabase(Database):
 
 
 def _facts(connection: sa.Connection) -> Facts:
-    execute = connection.connection.driver_connection.execute  # type: ignore[union-attr]
+    execute = driver_of(connection).execute
     return [(table.name, *row) for table in _TABLES for row in execute(f"SELECT * FROM {table.name}").fetchall()]

@@ -22,7 +22,7 @@ from swath.sweeps.testing.fleet.network import NetworkSource, OwnSource, Server,
 from swath.sweeps.testing.fleet.primitives import SimClock
 from swath.sweeps.testing.fleet.programs import ChildExecutor, Written, inline_program
 from swath.sweeps.testing.fleet.scenario import Scenario
-from swath.sweeps.testing.fleet.scheduler import Pool, Scheduler
+from swath.sweeps.testing.fleet.scheduler import Scheduler
 from swath.sweeps.testing.fleet.store import SimDatabase, Strike
 from swath.sweeps.workspace import Workspace
 from swath.tracking.errors import NotAllowed, SwathError
@@ -36,12 +36,11 @@ MakeController = Callable[..., Controller]
 
 
 class Stage:
-    """What seeds of one process share, since it costs more than a seed: a store, its folder, and threads."""
+    """What seeds of one process share, since it costs more than a seed: a store and its folder."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self.database = SimDatabase()
-        self.pool = Pool()
 
     def clear(self) -> None:
         """As new."""
@@ -59,7 +58,7 @@ class World:
         self._tracing = tracing
         self._make = make
         self._rng = Random(f"world {scenario.seed}")
-        self.scheduler = Scheduler(stage.pool)
+        self.scheduler = Scheduler()
         self.database = stage.database
         self.machine = Machine(self.tell, STORE_HOST)
         self.written = Written()
@@ -190,7 +189,8 @@ class World:
         finally:
             self.auditor.call = None
             self.database.strike = None
-        self.tell(_said(call), "->", _said(answer), f"({strike})" if strike else "")
+        if self._tracing:
+            self.tell(_said(call), "->", _said(answer), f"({strike})" if strike else "")
         if expected is not None and strike is None:
             self._compare(call, expected, answer)
         if isinstance(answer, SwathError):
@@ -228,7 +228,7 @@ class World:
             same = type(found) is type(expected) and str(found) == str(expected)
             different = [f"{expected}", f"{found}"]
         else:
-            different = [f"{each}" for each in {*map(str, expected)} ^ {*map(str, found)}]
+            different = [] if found == expected else [*({*map(str, expected)} ^ {*map(str, found)})]
             same = not different
         if not same:
             raise LawBroken(f"a rebuilt controller decides otherwise about {_said(call)}:\n" + "\n".join(different))
