@@ -20,7 +20,7 @@ import tempfile
 import time
 import warnings
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -35,8 +35,8 @@ from swath.sweeps.workspace import Workspace
 
 #: Of a hundred kills so many are of each kind; each is there at least once.
 SHARES = {"trial": 37, "agent": 33, "server": 10, "warm": 8, "node": 7, "launcher": 5}
-#: What a kill of a kind may cost: attempts that end as crashed, and leases that are lost by each agent it reaches.
-CRASHES, LOSSES = ("trial", "warm"), ("agent", "node", "launcher")
+#: What may cost an attempt: the death of its process, or a lease that its agent does not renew in time.
+CRASHES, LOSSES = ("trial", "warm"), ("agent", "node", "launcher", "server")
 PATIENCE_S = 120.0
 STORE_BYTES = 80 * 1024 * 1024
 
@@ -51,8 +51,12 @@ class Ordeal:
     nodes: int = 4
     served: int = 2
     pause: float = 0.125
-    lease_s: float = 6.0
+    lease_s: float = 15.0
     seed: int = 1
+
+    def reach(self, kind: str) -> int:
+        """How many attempts a kill of this kind may cost."""
+        return {"server": self.served, "node": self.agents, "launcher": self.agents}.get(kind, 1)
 
     def kinds(self) -> list[str]:
         """The kinds of the kills in order; the rare and costly ones lie apart."""
@@ -253,8 +257,7 @@ class World:
                 self.nodes.kill(self._chance)
             case _:
                 self._until(lambda: self._hit(kind), f"there is a process of the kind {kind}")
-        most = {"server": 0, "node": self.ordeal.agents, "launcher": self.ordeal.agents}.get(kind, 1)
-        self.kills.append(Kill(before, kind, most))
+        self.kills.append(Kill(before, kind, self.ordeal.reach(kind)))
 
     def _hit(self, kind: str) -> bool:
         found = list(self._victims(kind))
@@ -312,7 +315,7 @@ def _check_courses(events: Iterable[EventView], trials: int) -> None:
         assert all(event.payload["reason"] and event.payload["ending"] for event in course if "requeued" in event.kind)
 
 
-def _check_causes(again: Iterable[EventView], kills: Iterable[Kill]) -> None:
+def _check_causes(again: Iterable[EventView], kills: Sequence[Kill]) -> None:
     """Each return to the queue follows from a kill before it, and no kill has cost more than it could."""
     left = {index: [kill, kill.most] for index, kill in enumerate(kills)}
     for event in sorted(again, key=lambda event: event.time):
@@ -320,7 +323,7 @@ def _check_causes(again: Iterable[EventView], kills: Iterable[Kill]) -> None:
         fitting = [
             index for index, (kill, most) in left.items() if most and kill.kind in kinds and kill.time <= event.time
         ]
-        assert fitting, f"nothing that was killed explains {event.payload}"
+        assert fitting, f"nothing that was killed explains {event}\n{kills}"
         left[fitting[0]][1] -= 1
 
 

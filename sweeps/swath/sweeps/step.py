@@ -56,7 +56,10 @@ class Step:
 
     def trial(self, run_id: str) -> TrialRow | None:
         """The present row of a trial."""
-        return self.trials.get(run_id) or ledger.get_trial(self.connection, run_id)
+        known = self.trials.get(run_id) or ledger.get_trial(self.connection, run_id)
+        if known is not None and known.state is TrialState.RUNNING:
+            self.trials[run_id] = known
+        return known
 
     def add(self, trial: TrialRow) -> None:
         """Store a new trial."""

@@ -135,7 +135,7 @@ def test_a_trial_whose_agent_fell_silent_is_run_again_and_the_old_agent_can_writ
     b = bench(GRID)
     b.join("b")
     old = b.take("a")
-    b.clock.advance(31)
+    b.lapse()
     new = b.take("b")
     assert (new.lease.run_id, new.lease.attempt) == (old.lease.run_id, 2)
     with pytest.raises(LeaseLost):
@@ -149,7 +149,7 @@ def test_a_trial_that_had_told_its_end_before_its_agent_died_is_finished_not_rep
     b = bench(GRID)
     trial = b.take()
     b.log(trial, 0.25, end=Finish(0, b.clock.now()))
-    b.clock.advance(31)
+    b.lapse()
     b.workspace.catch_up(b.sweep)
     view = b.workspace.trial(trial.lease.run_id)
     assert (view.state, view.value, view.attempt) == (TrialState.FINISHED, 0.25, 1)
@@ -159,7 +159,7 @@ def test_a_trial_that_kills_every_agent_is_set_aside_in_the_end(bench: Any) -> N
     b = bench(GRID | {"parameters": {"x": {"values": [0]}}})
     for _ in range(20):
         b.take()
-        b.clock.advance(31)
+        b.lapse()
         b.workspace.catch_up(b.sweep)
     assert isinstance(b.offer(), Over)
     [view] = b.workspace.trials(b.sweep)

@@ -146,8 +146,9 @@ class LeaseQueue(RuleBasedStateMachine):
         """However it went so far, one good agent brings the sweep to its exact end."""
         if not hasattr(self, "workspace"):
             return
-        self.clock.advance(LEASE_S + 1)
-        self.source.join(AgentInfo("last", "worker", "elsewhere", 1, self.clock.now()))
+        for _ in range(4):  # one agent is heard while the leases of the others run out
+            self.clock.advance(LEASE_S / 3)
+            self.source.join(AgentInfo("last", "worker", "elsewhere", 1, self.clock.now()))
         for call in range(5 * SIZE):
             offer = self.source.acquire("last", f"last{call}")
             if isinstance(offer, Over):
