@@ -143,17 +143,6 @@ def what_was_not_stored_is_remembered(patch: Patch) -> None:
     patch.setattr(Controller, "__setattr__", keep, raising=False)
 
 
-def a_refused_call_is_remembered(patch: Patch) -> None:
-    """The caches take note of a call before it is refused, and are kept."""
-    real = Controller._check
-
-    def check(self: Controller, step: Any, *rest: Any, **options: Any) -> None:
-        self._follow(step)
-        real(self, step, *rest, **options)
-
-    patch.setattr(Controller, "_check", check)
-
-
 def _closed(trial: TrialRow, lease: Lease) -> TrialRow:
     return controller.replace(trial, closed=f"{lease.agent_id}:{lease.attempt}")
 
@@ -177,7 +166,6 @@ class Forgetful(Controller):
         fence_is_not_checked, a_requeue_is_lost, a_queued_trial_is_forgotten, an_outcome_is_counted_twice,
         reports_are_taken_twice, a_lost_answer_loses_a_trial, the_cap_is_overrun, a_lease_is_taken_before_its_time,
         a_lost_agent_costs_a_retry, what_the_dead_logged_is_dropped, what_was_not_stored_is_remembered,
-        a_refused_call_is_remembered,
     ],
     ids=lambda breakage: breakage.__name__,
 )  # fmt: skip
