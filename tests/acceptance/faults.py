@@ -13,7 +13,6 @@ import argparse
 import math
 import os
 import random
-import re
 import subprocess
 import sys
 import tempfile
@@ -28,7 +27,7 @@ from types import TracebackType
 from typing import Any, Self
 
 import psutil
-from tests.acceptance.worlds import Folder, kill, processes, wait_until
+from tests.acceptance.worlds import Folder, Server, end, kill, processes, wait_until
 
 from swath.sweeps.views import EventView
 from swath.sweeps.workspace import Workspace
@@ -142,35 +141,6 @@ class Nodes:
     def close(self) -> None:
         self._thread.shutdown()
         self._cluster.shutdown()
-
-
-class Server:
-    """A `sweep server` that comes back under the same address."""
-
-    def __init__(self, folder: Folder, env: dict[str, str], log: Path) -> None:
-        self._folder = folder
-        self._env = env
-        self._log = log
-        self._port = 0
-        self.process = self._start()
-        said = wait_until(lambda: re.findall(r"export (\w+)=(\S+)\n", log.read_text()), "the server stands")
-        self.variables = dict(said)
-        self._port = int(self.variables["SWATH_URL"].rpartition(":")[2])
-
-    def _start(self) -> subprocess.Popen[str]:
-        with self._log.open("a") as file:
-            return self._folder.sweep("server", "--port", str(self._port), env=self._env, stdout=file, stderr=file)
-
-    def kill(self) -> None:
-        end(self.process)
-
-    def restart(self) -> None:
-        self.process = self._start()
-
-
-def end(process: subprocess.Popen[str]) -> None:
-    process.kill()
-    process.wait()
 
 
 class World:

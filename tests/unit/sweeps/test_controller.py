@@ -395,7 +395,6 @@ def test_a_program_that_is_not_there_is_refused_at_creation(tmp_path: Path) -> N
         assert workspace.sweeps() == []
 
 
-
 BANDS = RANDOM | {"early_terminate": {"type": "hyperband", "min_iter": 1, "eta": 10}}
 
 
