@@ -14,7 +14,6 @@ import math
 import os
 import random
 import subprocess
-import sys
 import tempfile
 import time
 import warnings
@@ -287,14 +286,14 @@ def _check_courses(events: Iterable[EventView], trials: int) -> None:
 
 def _check_causes(again: Iterable[EventView], kills: Sequence[Kill]) -> None:
     """Each return to the queue follows from a kill before it, and no kill has cost more than it could."""
-    left = {index: [kill, kill.most] for index, kill in enumerate(kills)}
+    left = [kill.most for kill in kills]
     for event in sorted(again, key=lambda event: event.time):
         kinds = CRASHES if event.payload["ending"] in ("crashed", "oom") else LOSSES
         fitting = [
-            index for index, (kill, most) in left.items() if most and kill.kind in kinds and kill.time <= event.time
+            index for index, kill in enumerate(kills) if left[index] and kill.kind in kinds and kill.time <= event.time
         ]
         assert fitting, f"nothing that was killed explains {event}\n{kills}"
-        left[fitting[0]][1] -= 1
+        left[fitting[0]] -= 1
 
 
 def endure(path: Path, ordeal: Ordeal) -> Figures:
@@ -320,4 +319,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    main()

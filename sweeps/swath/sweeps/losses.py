@@ -13,7 +13,6 @@ from swath.sweeps.step import Step
 from swath.tracking import layout
 from swath.tracking.apply.liveness import is_gone
 
-
 #: Agents renew their leases at a third of them. Where none at all was heard for longer than this share of a lease, it
 #: was not the agents: the server was away, the network was cut, or the machine slept.
 _HUSH = 2 / 3
