@@ -59,7 +59,7 @@ class Ordeal:
     def kinds(self) -> list[str]:
         """The kinds of the kills in order; the rare and costly ones lie apart."""
         counts = {kind: max(1, self.kills * share // 100) for kind, share in SHARES.items()}
-        counts["trial"] += max(0, self.kills - sum(counts.values()))
+        counts["trial"] = max(1, self.kills - sum(counts.values()) + counts["trial"])
         chance = random.Random(self.seed)
         placed = [(index + chance.random(), kind) for kind, n in counts.items() for index in _spread(n, self.kills)]
         return [kind for _, kind in sorted(placed)]

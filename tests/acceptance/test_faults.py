@@ -19,5 +19,5 @@ pytestmark = [
 
 
 def test_sigkill_of_every_kind_of_process_of_a_cluster_loses_and_doubles_no_trial(tmp_path: Path) -> None:
-    figures = endure(tmp_path, Ordeal(trials=20, kills=len(SHARES), agents=2, nodes=2, served=1))
+    figures = endure(tmp_path, Ordeal(trials=20, kills=len(SHARES), agents=2, nodes=2, served=1, lease_s=30.0))
     assert dict(figures.kills) == dict.fromkeys(SHARES, 1)
