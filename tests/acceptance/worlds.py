@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -57,9 +58,9 @@ class Folder:
         return self.path / ".swath"
 
     def sweep(self, *words: str, **options: Any) -> subprocess.Popen[str]:
-        """Start the real command here."""
+        """Start the real command here, behind the words of `within` if there are any."""
         return subprocess.Popen(
-            [sys.executable, "-m", "swath.sweeps", *words],
+            [*options.pop("within", ()), sys.executable, "-m", "swath.sweeps", *words],
             cwd=self.path,
             env=options.pop("env", os.environ) | {"NO_COLOR": "1"},
             text=True,
@@ -97,6 +98,38 @@ class Folder:
             rows = read_history(run_dir(self.root, trial.run_id), trial.attempt)
             assert [row.values["epoch"] for row in rows] == list(range(STEPS)), trial
             assert trial.reports == STEPS
+
+
+class Server:
+    """A `sweep server` that comes back under the same address."""
+
+    def __init__(self, folder: Folder, env: dict[str, str], log: Path, host: str = "127.0.0.1", **options: Any) -> None:
+        self._folder = folder
+        self._host = host
+        self._options = options
+        self._env = env
+        self._log = log
+        self._port = 0
+        self.process = self._start()
+        said = wait_until(lambda: re.findall(r"export (\w+)=(\S+)\n", log.read_text()), "the server stands")
+        self.variables = dict(said)
+        self._port = int(self.variables["SWATH_URL"].rpartition(":")[2])
+
+    def _start(self) -> subprocess.Popen[str]:
+        with self._log.open("a") as file:
+            words = ("server", "--host", self._host, "--port", str(self._port))
+            return self._folder.sweep(*words, env=self._env, stdout=file, stderr=file, **self._options)
+
+    def kill(self) -> None:
+        end(self.process)
+
+    def restart(self) -> None:
+        self.process = self._start()
+
+
+def end(process: subprocess.Popen[str]) -> None:
+    process.kill()
+    process.wait()
 
 
 def wait_until(condition: Callable[[], Any], what: str, seconds: float = 60.0) -> Any:

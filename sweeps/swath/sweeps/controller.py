@@ -7,7 +7,7 @@ server does. It keeps no truth of its own; what it remembers between calls is re
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -90,13 +90,12 @@ class Controller:
             )  # fmt: skip
 
     def acquire(self, agent_id: str, request: str) -> Offer:
-        with self._step() as step:
+        with self._step(lambda step: self._check_joined(step, agent_id)) as step:
             return self._offer(step, agent_id, request)
 
     def report(self, lease: Lease, chunks: Sequence[Chunk]) -> Verdict:
-        with self._step() as step:
+        with self._step(lambda step: self._check(step, lease, chunks)) as step:
             before = self._trial(step, lease)
-            _check_lease(before, lease)
             self._store(lease, chunks)
             trial = intake.take(step, before, chunks).trial
             step.save(replace(trial, expires=step.now + self._lease_s))
@@ -110,14 +109,12 @@ class Controller:
     def finish(
         self, lease: Lease, outcome: Outcome, chunks: Sequence[Chunk], request: str | None = None
     ) -> Offer | None:
-        with self._step() as step:
+        with self._step(lambda step: self._check(step, lease, chunks, closing=True)) as step:
             trial = self._trial(step, lease)
-            closed = f"{lease.agent_id}:{lease.attempt}"
-            if trial.closed != closed:
-                _check_lease(trial, lease)
+            if trial.closed != _closing(lease):
                 self._store(lease, chunks)
                 taken = intake.take(step, trial, chunks, final=True)
-                endings.end(step, replace(taken.trial, closed=closed), taken.run, outcome)
+                endings.end(step, replace(taken.trial, closed=_closing(lease)), taken.run, outcome)
             return None if request is None else self._offer(step, lease.agent_id, request)
 
     def keep(self, digest: str, path: Path) -> None:
@@ -135,33 +132,64 @@ class Controller:
 
     def reap(self) -> int:
         """Take back the trials of agents that are gone, whether or not anybody asks for a trial; how many."""
-        with self._step() as step:
-            count = losses.reap_expired(step, self._lease_s) + losses.reap_dead(step)
+        with self._step(heard=False) as step:
+            count = 0 if losses.is_hushed(step, self._lease_s) else losses.reap_expired(step, self._lease_s)
+            count += losses.reap_dead(step)
             endings.finish_if_done(step)
             return count
 
     @contextmanager
-    def _step(self) -> Iterator[Step]:
+    def _step(self, check: Callable[[Step], None] = lambda step: None, heard: bool = True) -> Iterator[Step]:
+        """One call's work on the sweep; `heard`: an agent makes it.
+
+        What `check` raises refuses the call before anything is written or noted: all that is remembered still holds
+        then. After any other failure it is read again.
+        """
         with self._lock:
-            last, self._last = self._last, None  # forgotten when this step fails
+            begun = False
             try:
-                with change(self._database, self.sweep_id, self._clock.now(), self._root, last) as step:
-                    if self._plan is None or self._planned != step.sweep.spec:
-                        self._plan, self._planned = Plan.load(step.sweep, self._root), step.sweep.spec
-                    step.plan = self._plan
-                    for cache in self._plan.caches:
-                        cache.follow(step.connection, step.sweep, step.foreign)
+                with change(self._database, self.sweep_id, self._clock.now(), self._root, self._last) as step:
+                    check(step)
+                    begun, self._last = True, None
+                    self._follow(step)
+                    if heard:
+                        losses.hear(step, self._lease_s)
                     yield step
             except BaseException:
-                self._plan = None  # it has taken note of what is not so: nothing was stored
+                if begun:
+                    self._plan = None  # it has taken note of what is not so: nothing was stored
                 raise
             self._last = step
+
+    def _follow(self, step: Step) -> None:
+        """Give the step its plan, and the plan's caches what others have stored."""
+        if self._plan is None or self._planned != step.sweep.spec:
+            self._plan, self._planned = Plan.load(step.sweep, self._root), step.sweep.spec
+        step.plan = self._plan
+        for cache in self._plan.caches:
+            cache.follow(step.connection, step.sweep, step.foreign)
+
+    # Refusing.
+
+    def _check(self, step: Step, lease: Lease, chunks: Sequence[Chunk], closing: bool = False) -> None:
+        """Refuse a call without the lease, or with bytes of another attempt; an outcome that is told again passes."""
+        trial = self._trial(step, lease)
+        if closing and trial.closed == _closing(lease):
+            return
+        _check_lease(trial, lease)
+        for chunk in chunks:
+            if layout.attempt_of(chunk.segment) != lease.attempt:
+                wrong = f"{chunk.segment!r} is no segment of attempt {lease.attempt}"
+                raise UsageError(wrong, "send the bytes of a segment under its own name")
+
+    def _check_joined(self, step: Step, agent_id: str) -> None:
+        if not self._has_joined(step, agent_id):
+            raise NotFound(f"no agent {agent_id!r} has joined sweep {self.sweep_id}", "join before asking for trials")
 
     # Handing out.
 
     def _offer(self, step: Step, agent_id: str, request: str) -> Offer:
-        if not self._has_joined(step, agent_id):
-            raise NotFound(f"no agent {agent_id!r} has joined sweep {self.sweep_id}", "join before asking for trials")
+        self._check_joined(step, agent_id)
         underway = step.plan.underway
         underway.read(step.connection, step.sweep)
         if answered := underway.answer_to(agent_id, request):
@@ -256,10 +284,6 @@ class Controller:
 
     def _store(self, lease: Lease, chunks: Sequence[Chunk]) -> None:
         """Shipped bytes become part of this store's run log before anything is derived from them."""
-        for chunk in chunks:
-            if layout.attempt_of(chunk.segment) != lease.attempt:
-                wrong = f"{chunk.segment!r} is no segment of attempt {lease.attempt}"
-                raise UsageError(wrong, "send the bytes of a segment under its own name")
         if chunks and not self._shared_disk:
             folder = f"{self._root}/runs/{layout.check_run_id(lease.run_id)}"
             for chunk in chunks:
@@ -286,6 +310,11 @@ def _asked_of(trial: TrialRow) -> str:
 
 def _assignment(trial: TrialRow) -> Assignment:
     return Assignment(Lease(trial.run_id, trial.attempt, trial.agent_id), trial.number, trial.name, trial.config)
+
+
+def _closing(lease: Lease) -> str:
+    """What a trial that was closed under this lease says of it."""
+    return f"{lease.agent_id}:{lease.attempt}"
 
 
 def _check_lease(trial: TrialRow, lease: Lease) -> None:

@@ -134,7 +134,7 @@ class LauncherFleet:
 def _say(event: AgentEvent) -> str:
     """What is worth telling of an agent beside the sweep's own events."""
     if event.kind == "waiting":
-        return f"{event.agent} waits for room: {event.reason}"
+        return f"{event.agent} waits for its place: {event.reason}"
     if event.kind == "replaced":
         return f"{event.agent} died ({_gist(event.reason)}) and was replaced by {event.successor}"
     return ""

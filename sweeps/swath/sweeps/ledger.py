@@ -38,6 +38,7 @@ class SweepRow(msgspec.Struct, frozen=True):
     created: float
     started: float | None
     ended: float | None
+    heard: float | None = None
 
 
 class TrialRow(msgspec.Struct, frozen=True):

@@ -16,6 +16,27 @@ from swath.tracking import layout
 from swath.tracking.apply.liveness import is_gone
 from swath.tracking.host import this_host
 
+#: Agents renew their leases at a third of them. Where none at all was heard for longer than this share of a lease, it
+#: was not the agents: the server was away, the network was cut, or the machine slept.
+_HUSH = 2 / 3
+#: Who looks on, and wants no trial, takes none back from agents that were silent together for less than this.
+_LONG_S = 120.0
+
+
+def hear(step: Step, lease_s: float) -> None:
+    """An agent is heard. After a hush of all of them every lease begins anew: the others will be heard in a moment."""
+    if step.sweep.heard is not None and step.now - step.sweep.heard > _HUSH * lease_s:
+        until = step.now + lease_s
+        for trial in ledger.trials_in(step.connection, step.sweep.id, TrialState.RUNNING):
+            step.save(msgspec.structs.replace(trial, expires=max(trial.expires or 0.0, until)))
+    step.change(heard=step.now)
+
+
+def is_hushed(step: Step, lease_s: float) -> bool:
+    """Whether no agent at all was heard lately, and not for so long either that none can be there any more."""
+    heard = step.sweep.heard
+    return heard is not None and _HUSH * lease_s < step.now - heard < _LONG_S
+
 
 def reap_expired(step: Step, lease_s: float) -> int:
     """Take back the trials whose lease ran out; how many."""

@@ -62,7 +62,10 @@ class Step:
 
     def trial(self, run_id: str) -> TrialRow | None:
         """The present row of a trial."""
-        return self.known.running.get(run_id) or ledger.get_trial(self.connection, run_id)
+        known = self.known.running.get(run_id) or ledger.get_trial(self.connection, run_id)
+        if known is not None and known.state is TrialState.RUNNING:
+            self.known.running[run_id] = known
+        return known
 
     def add(self, trial: TrialRow) -> None:
         """Store a new trial."""

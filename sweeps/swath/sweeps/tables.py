@@ -31,6 +31,8 @@ sweeps = sa.Table(
     sa.Column("created", sa.Float, nullable=False),
     sa.Column("started", sa.Float),
     sa.Column("ended", sa.Float),
+    # When an agent of it, whichever, was heard last.
+    sa.Column("heard", sa.Float),
 )
 
 trials = sa.Table(
@@ -143,8 +145,17 @@ def _second(connection: sa.Connection) -> None:
 def _third(connection: sa.Connection) -> None:
     """Agents that are asked to leave from elsewhere; waits before a trial is run again."""
     _add_text(connection, agents, "wish", "")
-    if "not_before" not in {known["name"] for known in sa.inspect(connection).get_columns("trials")}:
-        connection.exec_driver_sql("ALTER TABLE trials ADD COLUMN not_before DOUBLE PRECISION")
+    _add_time(connection, trials, "not_before")
+
+
+def _fourth(connection: sa.Connection) -> None:
+    """When an agent was heard last: leases do not run out while nobody can be heard."""
+    _add_time(connection, sweeps, "heard")
+
+
+def _add_time(connection: sa.Connection, table: sa.Table, column: str) -> None:
+    if column not in {known["name"] for known in sa.inspect(connection).get_columns(table.name)}:
+        connection.exec_driver_sql(f"ALTER TABLE {table.name} ADD COLUMN {column} DOUBLE PRECISION")
 
 
 def _add_text(connection: sa.Connection, table: sa.Table, column: str, empty: str) -> None:
@@ -153,4 +164,4 @@ def _add_text(connection: sa.Connection, table: sa.Table, column: str, empty: st
         connection.exec_driver_sql(adding)
 
 
-MIGRATIONS = (_first, _second, _third)
+MIGRATIONS = (_first, _second, _third, _fourth)

@@ -68,6 +68,12 @@ class Bench:
         log.close()
         return [Chunk(path.name, HEADER_SIZE, read_from(path, 0))]
 
+    def lapse(self) -> None:
+        """Let leases run out while another agent is heard."""
+        for _ in range(4):
+            self.clock.advance(8)
+            self.join("heard")
+
     def events(self, kind: str) -> list[dict[str, Any]]:
         return [event.payload for event in self.workspace.events(self.sweep) if event.kind == kind]
 

@@ -8,6 +8,8 @@ from typing import Any
 import pytest
 
 from swath.agents.protocol import AgentInfo, Assignment, Chunk, Outcome, Over, Wait
+from swath.sweeps.ledger import SweepRow
+from swath.sweeps.plan import Plan
 from swath.sweeps.spec import parse_spec
 from swath.sweeps.states import SweepState, TrialState
 from swath.sweeps.workspace import Workspace
@@ -135,7 +137,7 @@ def test_a_trial_whose_agent_fell_silent_is_run_again_and_the_old_agent_can_writ
     b = bench(GRID)
     b.join("b")
     old = b.take("a")
-    b.clock.advance(31)
+    b.lapse()
     new = b.take("b")
     assert (new.lease.run_id, new.lease.attempt) == (old.lease.run_id, 2)
     with pytest.raises(LeaseLost):
@@ -149,7 +151,7 @@ def test_a_trial_that_had_told_its_end_before_its_agent_died_is_finished_not_rep
     b = bench(GRID)
     trial = b.take()
     b.log(trial, 0.25, end=Finish(0, b.clock.now()))
-    b.clock.advance(31)
+    b.lapse()
     b.workspace.catch_up(b.sweep)
     view = b.workspace.trial(trial.lease.run_id)
     assert (view.state, view.value, view.attempt) == (TrialState.FINISHED, 0.25, 1)
@@ -159,7 +161,7 @@ def test_a_trial_that_kills_every_agent_is_set_aside_in_the_end(bench: Any) -> N
     b = bench(GRID | {"parameters": {"x": {"values": [0]}}})
     for _ in range(20):
         b.take()
-        b.clock.advance(31)
+        b.lapse()
         b.workspace.catch_up(b.sweep)
     assert isinstance(b.offer(), Over)
     [view] = b.workspace.trials(b.sweep)
@@ -391,3 +393,72 @@ def test_a_program_that_is_not_there_is_refused_at_creation(tmp_path: Path) -> N
         with pytest.raises(UsageError, match=r"no_such\.py"):
             workspace.create(spec, cwd=str(tmp_path))
         assert workspace.sweeps() == []
+
+
+BANDS = RANDOM | {"early_terminate": {"type": "hyperband", "min_iter": 1, "eta": 10}}
+
+
+def test_a_refused_call_costs_the_controller_nothing_of_its_memory(bench: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    b = bench(BANDS)
+    loaded: list[Plan] = []
+    load = Plan.load
+
+    def counted(sweep: SweepRow, root: Path) -> Plan:
+        loaded.append(load(sweep, root))
+        return loaded[-1]
+
+    monkeypatch.setattr(Plan, "load", counted)
+    b.source = Workspace(b.workspace.root, b.clock).source(b.sweep)
+    lost = b.take()
+    b.lapse()
+    held = b.take()
+    for refused in (b.report, b.finish):
+        with pytest.raises(LeaseLost):
+            refused(lost, 5.0)
+    with pytest.raises(NotFound):
+        b.offer("nobody")
+    with pytest.raises(UsageError):
+        b.source.report(held.lease, [Chunk("0009.log", HEADER_SIZE, b"x")])
+    b.report(held, 1.0)
+    assert len(loaded) == 1
+
+
+def test_what_another_controller_stores_after_a_refused_call_is_seen(bench: Any) -> None:
+    """It gets the version that the refused call would have made: taken for the own one, it would be missed."""
+    b = bench(BANDS)
+    lost = b.take()
+    b.lapse()
+    worse, other, judged = [b.take() for _ in range(3)], b.take(), b.take()
+    for trial, value in zip(worse, (5.0, 6.0, 7.0), strict=True):
+        b.report(trial, value)
+    with pytest.raises(LeaseLost):
+        b.report(lost, 9.0)
+    with Workspace(b.workspace.root, b.clock) as elsewhere:
+        elsewhere.source(b.sweep).report(other.lease, b.log(other, 0.1))
+    assert b.report(judged, 4.0).action == "stop", "only the best of five goes on, and 0.1 is better"
+
+
+def test_leases_do_not_run_out_while_nobody_at_all_is_heard(bench: Any) -> None:
+    """The store's server was away: whoever comes first takes nothing from those who will be heard in a moment."""
+    b = bench(GRID)
+    b.join("b")
+    held = [b.take("a"), b.take("b")]
+    b.clock.advance(60)
+    b.workspace.catch_up(b.sweep)
+    b.join("c")
+    assert b.take("c").number == 3, "no lease was taken over"
+    for trial in held:
+        b.report(trial, 1.0)
+    b.clock.advance(25)
+    b.join("c")
+    b.clock.advance(25)
+    assert isinstance(b.offer("c"), Wait), "25 s without anybody is a hush again"
+
+
+def test_who_looks_on_takes_back_what_all_agents_together_have_left_for_long(bench: Any) -> None:
+    b = bench(GRID)
+    trial = b.take()
+    for seconds, state in ((60, TrialState.RUNNING), (61, TrialState.QUEUED)):
+        b.clock.advance(seconds)
+        b.workspace.catch_up(b.sweep)
+        assert b.workspace.trial(trial.lease.run_id).state is state

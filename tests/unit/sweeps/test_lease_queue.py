@@ -48,11 +48,13 @@ class LeaseQueue(RuleBasedStateMachine):
         self.old: list[Lease] = []
         self.calls = 0
         self.agent_count = 0
+        self.heard = self.clock.now()
 
     @rule(target=agents)
     def join(self) -> str:
         self.agent_count += 1
         name = f"agent{self.agent_count}"
+        self._hear()
         self.source.join(AgentInfo(name, "worker", "elsewhere", 1, self.clock.now()))
         return name
 
@@ -61,6 +63,7 @@ class LeaseQueue(RuleBasedStateMachine):
         if agent in self.held:
             return
         self.calls += 1
+        self._hear()
         offer = self.source.acquire(agent, f"call{self.calls}")
         if twice:
             assert self.source.acquire(agent, f"call{self.calls}") == offer
@@ -104,6 +107,7 @@ class LeaseQueue(RuleBasedStateMachine):
 
     @rule(agent=agents)
     def leave(self, agent: str) -> None:
+        self._hear()
         self.source.leave(agent, "test")
         self._drop(agent)
 
@@ -146,8 +150,9 @@ class LeaseQueue(RuleBasedStateMachine):
         """However it went so far, one good agent brings the sweep to its exact end."""
         if not hasattr(self, "workspace"):
             return
-        self.clock.advance(LEASE_S + 1)
-        self.source.join(AgentInfo("last", "worker", "elsewhere", 1, self.clock.now()))
+        for _ in range(5):  # one agent is heard while the leases of the others run out
+            self.clock.advance(LEASE_S / 3)
+            self.source.join(AgentInfo("last", "worker", "elsewhere", 1, self.clock.now()))
         for call in range(5 * SIZE):
             offer = self.source.acquire("last", f"last{call}")
             if isinstance(offer, Over):
@@ -160,9 +165,18 @@ class LeaseQueue(RuleBasedStateMachine):
         self.workspace.close()
         shutil.rmtree(self.folder)
 
+    def _hear(self) -> None:
+        """Somebody calls. When nobody has for two thirds of a lease, every lease begins anew."""
+        now = self.clock.now()
+        if now - self.heard > LEASE_S * 2 / 3:
+            self.held = {agent: (offer, max(end, now + LEASE_S)) for agent, (offer, end) in self.held.items()}
+        self.heard = now
+
     def _lease_of(self, agent: str) -> tuple[Assignment, bool] | None:
+        """What an agent that calls now has."""
         if agent not in self.held:
             return None
+        self._hear()
         offer, deadline = self.held[agent]
         return offer, self.clock.now() <= deadline
 

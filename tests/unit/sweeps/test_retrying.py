@@ -62,7 +62,7 @@ def test_a_trial_whose_agents_die_waits_too(bench: Any) -> None:
     b = bench(of(backoff="50s"))
     b.take()
     b.join("b")
-    b.clock.advance(31)
+    b.lapse()
     assert isinstance(b.offer("b"), Wait)
     b.clock.advance(50)
     assert b.take("b").lease.attempt == 2
@@ -96,7 +96,7 @@ def test_a_poisoned_configuration_is_set_aside_after_so_many_attempts_whoever_di
     b.finish(b.take(), ending="crashed", signal=11)
     b.take()
     b.join("b")
-    b.clock.advance(31)
+    b.lapse()
     b.finish(b.take("b"), ending="crashed", signal=9, cause="oom")
     trial = b.workspace.trial(f"{b.sweep}-1")
     assert trial.state is TrialState.FAILED

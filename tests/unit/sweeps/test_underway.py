@@ -48,7 +48,7 @@ def test_what_another_process_renewed_has_not_run_out_and_what_it_gave_back_is_h
         assert isinstance(b.offer("b"), Wait)
         other.leave("a", "it has to go")
         assert b.take("b").lease.run_id == trial.lease.run_id
-        b.clock.advance(31)
+        b.lapse()
         b.join("c")
         assert b.take("c").lease.attempt == 3
 

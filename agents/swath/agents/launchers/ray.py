@@ -257,7 +257,9 @@ class RayWorker:
         cluster, free = self._ray.cluster_resources(), self._ray.available_resources()
         names = ["CPU", "GPU", *(name for name, _ in self._resources.custom)]
         there = ", ".join(f"{free.get(name, 0):g} of {cluster.get(name, 0):g} {name}" for name in names)
-        return f"it needs {self._resources.describe()}; free in the cluster: {there}"
+        enough = all(free.get(name, 0) >= amount for name, amount in self._resources.bundle().items())
+        told = "; that is enough, so Ray is still starting it, or it is not on one node" if enough else ""
+        return f"it needs {self._resources.describe()}; free in the cluster: {there}{told}"
 
     def _ended(self) -> Ended:
         if self._dismissed:

@@ -124,7 +124,7 @@ class TrialSourceLaws:
         source = joined(world)
         lost = take(source, "r1")
         source.join(agent("b"))
-        world.pass_time(1000.0)
+        let_run_out(world)
         again = take(source, "r2", "b")
         assert (again.lease.run_id, again.lease.attempt) == (lost.lease.run_id, lost.lease.attempt + 1)
         assert again.config == lost.config
@@ -133,7 +133,7 @@ class TrialSourceLaws:
         world = world_of(1)
         source = joined(world)
         lost = take(source, "r1").lease
-        world.pass_time(1000.0)
+        let_run_out(world)
         again = take(source, "r2").lease
         chunk = chunk_of(lost, rows_as_bytes(tmp_path, [0]))
         with pytest.raises(LeaseLost):
@@ -228,6 +228,13 @@ def take(source: TrialSource, request: str, name: str = "a") -> Assignment:
     offer = source.acquire(agent(name).id, request)
     assert isinstance(offer, Assignment), offer
     return offer
+
+
+def let_run_out(world: SourceWorld) -> None:
+    """Let time pass in which an agent is heard, but not the one that has a lease."""
+    for _ in range(4):
+        world.pass_time(10.0)
+        world.source.join(agent("heard"))
 
 
 def chunk_of(lease: Lease, data: bytes) -> Chunk:

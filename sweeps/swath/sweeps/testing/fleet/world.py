@@ -30,6 +30,8 @@ from swath.tracking.errors import NotAllowed, SwathError
 #: After the last fault a sweep must be over within so many simulated seconds.
 PATIENCE_S = 400.0
 _WARY_CALLS = 5
+#: So many calls are rehearsed after one was refused.
+_REFUSED_CALLS = 3
 STORE_HOST = "storehost"
 
 MakeController = Callable[..., Controller]
@@ -69,6 +71,7 @@ class World:
         self.slots: list[Slot] = []
         self._server: Server | None = None
         self._wary = 0
+        self._refused = 0
         self.sweep_id = ""
         self.auditor: Auditor
 
@@ -186,6 +189,7 @@ class World:
             answer = answer_of(source, call, remote)
         except SwathError as error:
             answer = error
+            self._refused = _REFUSED_CALLS
         finally:
             self.auditor.call = None
             self.database.strike = None
@@ -207,9 +211,10 @@ class World:
         return self.database.strike
 
     def _is_wary(self) -> bool:
-        """Whether to rehearse a call: now and then, and after a controller has lived through trouble."""
-        self._wary = max(self._wary - 1, 0)
-        return self._wary > 0 or self._rng.random() < self.scenario.rehearse
+        """Whether to rehearse a call: now and then, and after a controller has lived through trouble or refused one."""
+        self._wary, self._refused = max(self._wary - 1, 0), max(self._refused - 1, 0)
+        by_chance = self._wary > 0 or self._rng.random() < self.scenario.rehearse
+        return by_chance or self._refused > 0
 
     def _rehearsed(self, call: wire.Call, clock: SimClock) -> Any:
         """What a controller that was just rebuilt from the store would make of the call."""
