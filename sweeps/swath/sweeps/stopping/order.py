@@ -146,7 +146,7 @@ class Order:
         while len(left):
             behind = self._members[place + 1] if place + 1 < len(self._members) else left[:0]
             freed = self._dominated(behind, gone)
-            freed[freed] = ~self._dominated(behind[freed], left)
+            freed[freed] = np.logical_not(self._dominated(behind[freed], left))
             self._set(place, np.concatenate([left, behind[freed]]), behind[freed])
             if not freed.any():
                 return
@@ -177,8 +177,7 @@ class Order:
             own, others = column[rows][:, None], column[by][None, :]
             np.logical_and(no_worse, others <= own, out=no_worse)
             np.logical_or(better, others < own, out=better)
-        found: _Bools = (no_worse & better).any(axis=1)
-        return found
+        return np.asarray((no_worse & better).any(axis=1), dtype=bool)
 
     # What is asked.
 
