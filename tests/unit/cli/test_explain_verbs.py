@@ -116,7 +116,7 @@ def test_with_several_metrics_show_lists_the_trials_that_best_lists() -> None:
     text = sweep("show", found.id).stdout
     assert "Pareto front of acc and ms: 2 of 3 trials that keep all limits" in text
     rows = [line.split()[3:6] for line in text.splitlines() if line.split()[2:3] == ["finished"]]
-    assert rows == [["3.000", "3.000", "1"], ["1.000", "1.000", "1"], ["0.000", "2.000", "2"], ["4.000", "4.000", "over"]]
+    assert [" ".join(row) for row in rows] == ["3.000 3.000 1", "1.000 1.000 1", "0.000 2.000 2", "4.000 4.000 over"]
 
 
 def test_simulate_tells_what_is_left_of_the_front_of_several_metrics(here: Path) -> None:
