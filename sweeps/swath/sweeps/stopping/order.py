@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import copy
 from bisect import bisect_right
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import accumulate, islice
 from typing import Any, overload
@@ -197,13 +197,18 @@ class Order:
         layer = int(layers.of[row])
         return layers.begin(layer) + self._front_at(layer).position(number) + 1
 
-    def at(self, turn: int) -> tuple[float, int]:
-        """The place and the number of the trial that is number `turn` of the list, from 0 on."""
+    def number_at(self, turn: int) -> int:
+        """The trial that is number `turn` of the list, from 0 on."""
+        layers = self._in_layers()
+        layer = bisect_right(layers.ends, turn)
+        return self._front_at(layer).at(turn - layers.begin(layer))[1]
+
+    def place_at(self, turn: int) -> float:
+        """The place of the trial that is number `turn` of the list."""
         layers = self._in_layers()
         layer = bisect_right(layers.ends, turn)
         begin = layers.begin(layer)
-        start, number = self._front_at(layer).at(turn - begin)
-        return float(begin + start + 1), number
+        return float(begin + self._front_at(layer).begin_at(turn - begin) + 1)
 
     def rung(self) -> Rung:
         """The trials as rules look at them."""
@@ -306,6 +311,10 @@ class _Front:
         begin = self._begins[taken]
         return begin, self._groups[self._cover.at(taken)][turn - begin]
 
+    def begin_at(self, turn: int) -> int:
+        """How many members are better than number `turn` of the list; without equal ones nothing need be ordered."""
+        return turn if len(self._groups) == len(self._group) else self.at(turn)[0]
+
     def begin(self, number: int) -> int:
         """How many members are better."""
         group = self._group[number]
@@ -338,7 +347,7 @@ class _Placed(Rung):
     """A rung whose costs are the places of an order; a rule looks at few of them."""
 
     def __init__(self, order: Order) -> None:
-        super().__init__(_Places(order), _Numbers(order), order.front)
+        super().__init__(_Listed(len(order), order.place_at), _Listed(len(order), order.number_at), order.front)
         self._order = order
 
     def rank(self, cost: float) -> int:
@@ -349,15 +358,13 @@ class _Placed(Rung):
 
 
 class _Listed(Sequence[Any]):
-    """One side of an order as a list."""
+    """One side of an order as a list, `at` its places."""
 
-    _side: int
-
-    def __init__(self, order: Order) -> None:
-        self._order = order
+    def __init__(self, length: int, at: Callable[[int], Any]) -> None:
+        self._length, self._at = length, at
 
     def __len__(self) -> int:
-        return len(self._order)
+        return self._length
 
     @overload
     def __getitem__(self, place: int) -> Any: ...
@@ -365,13 +372,5 @@ class _Listed(Sequence[Any]):
     def __getitem__(self, place: slice) -> Sequence[Any]: ...
     def __getitem__(self, place: int | slice) -> Any:
         if isinstance(place, slice):
-            return [self._order.at(turn)[self._side] for turn in range(len(self))[place]]
-        return self._order.at(range(len(self))[place])[self._side]
-
-
-class _Places(_Listed):
-    _side = 0
-
-
-class _Numbers(_Listed):
-    _side = 1
+            return [self._at(turn) for turn in range(self._length)[place]]
+        return self._at(range(self._length)[place])
