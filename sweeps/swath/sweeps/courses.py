@@ -16,7 +16,6 @@ from swath.sweeps.spec.model import Metric
 from swath.sweeps.stopping.base import Goal, Standing
 from swath.sweeps.stopping.book import Mark
 from swath.sweeps.tallies import Vector
-from swath.sweeps.values import better
 
 
 class Course(Protocol):
@@ -116,7 +115,7 @@ class _Jointly:
 
     trial: Recorded
     running_bests: Sequence[Vector]
-    sums: Sequence[Vector]
+    sums: Sequence[Sequence[float]]
 
     @property
     def beats(self) -> int:
@@ -168,11 +167,9 @@ def _alone(trial: Recorded, goal: Goal) -> _Alone:
 
 
 def _jointly(trial: Recorded, metrics: Sequence[Metric]) -> _Jointly:
-    bests, sums, goals = list[Vector](), list[Vector](), [metric.goal for metric in metrics]
-    for vector in trial.vectors:
-        old, total = (bests[-1], sums[-1]) if bests else (vector, (0.0,) * len(vector))
-        bests.append(
-            tuple(v if better(goal, v, best) else best for goal, v, best in zip(goals, vector, old, strict=True))
-        )
-        sums.append(tuple(value + before for value, before in zip(vector, total, strict=True)))
-    return _Jointly(trial, bests, sums)
+    import numpy as np
+
+    values = np.asarray(trial.vectors, dtype=float).reshape(-1, len(metrics))
+    finds = [np.maximum if metric.goal == "maximize" else np.minimum for metric in metrics]
+    bests = [find.accumulate(column).tolist() for find, column in zip(finds, values.T, strict=True)]
+    return _Jointly(trial, list(zip(*bests, strict=True)), values.cumsum(axis=0).tolist())

@@ -106,6 +106,33 @@ def test_with_several_metrics_best_is_the_front_of_those_that_keep_the_limits() 
     assert "Pareto front of acc and ms: 2 of 3 trials that keep all limits" in sweep("best", found.id).stdout
 
 
+def test_with_several_metrics_show_lists_the_trials_that_best_lists() -> None:
+    found = two()
+    shown, best = answer("show", found.id), answer("best", found.id, "--top", "4")
+    assert [run["run_id"] for run in shown["runs"]] == [each["run"] for each in best["front"]]
+    assert [run["objectives"] for run in shown["runs"]] == [list(each["values"].values()) for each in best["front"]]
+    same = answer("best", found.id)
+    assert (shown["best"], shown["front"], shown["metrics"]) == (None, same["front"], same["metrics"])
+    text = sweep("show", found.id).stdout
+    assert "Pareto front of acc and ms: 2 of 3 trials that keep all limits" in text
+    rows = [line.split()[3:6] for line in text.splitlines() if line.split()[2:3] == ["finished"]]
+    assert [" ".join(row) for row in rows] == ["3.000 3.000 1", "1.000 1.000 1", "0.000 2.000 2", "4.000 4.000 over"]
+
+
+def test_simulate_tells_what_is_left_of_the_front_of_several_metrics(here: Path) -> None:
+    found = two()
+    rule = {"early_terminate": {"type": "threshold", "metric": "ms", "above": 2.5}}
+    (here / "stop.yaml").write_text(json.dumps({**TWO, "program": "train.py", **rule}))
+    told = answer("simulate", "stop.yaml", "--from", found.id)
+    assert (told["full_front"], told["full_front_run"], told["front_share"]) == ([1, 3], [1], 0.5)
+    text = sweep("simulate", "stop.yaml", "--from", found.id).stdout
+    assert "front  acc and ms: 1 of the 2 trials on the front of the full search ran to their end" in text
+    assert "not run to their end: 3" in text
+    (here / "curves.csv").write_text("trial,step,acc\na,1,2\n")
+    refused = sweep("simulate", "stop.yaml", "--curves", "curves.csv")
+    assert (refused.exit_code, "curves.csv: there is nothing of the metric ms" in refused.stderr) == (2, True)
+
+
 def test_when_no_trial_keeps_the_limits_that_is_said_and_the_nearest_are_shown() -> None:
     found = two(limit=0.5)
     text = sweep("best", found.id).stdout

@@ -48,7 +48,10 @@ def list_sweeps(as_json: bool) -> None:
 
 
 def show(prefix: str, limit: int, as_json: bool) -> None:
-    """One sweep and its trials, best first; with repeats the best configuration first, each with its runs."""
+    """One sweep and its trials, best first; with repeats the best configuration first, each with its runs.
+
+    With several metrics they are in the order of `sweep best --top`, with their last values as there.
+    """
     with Workspace.open() as workspace:
         sweep_id = workspace.resolve(prefix)
         workspace.catch_up(sweep_id)
@@ -56,13 +59,19 @@ def show(prefix: str, limit: int, as_json: bool) -> None:
         spec = workspace.spec(sweep_id)
         agents = sum(agent.state == "active" for agent in workspace.agents(sweep_id))
     setups = setups_of(trials, metrics_of(spec), spec.repeats)
-    ordered = [run for setup in setups for run in setup.runs] or listing.sorted_trials(trials, view.goal)
+    front = front_of(standing_for(trials, spec.metrics, spec.repeats), spec.metrics) if spec.metrics else None
+    ordered = [run for setup in setups for run in setup.runs]
+    if not ordered and front is not None:
+        ordered = listing.by_front(trials, front)
+    ordered = ordered or listing.sorted_trials(trials, view.goal)
     if as_json:
-        told = {"setups": outcome.setups_json(setups, spec)} if setups else {}
+        told: dict[str, Any] = {"setups": outcome.setups_json(setups, spec)} if setups else {}
+        if front is not None:
+            told |= {"best": None, **outcome.front_json(front)}
         put_json({**sweep_json(view), **told, "runs": [msgspec.to_builtins(trial) for trial in ordered]})
         return
     out, now = console(), SYSTEM_CLOCK.now()
-    for line in listing.head_lines(view, now):
+    for line in listing.head_lines(view, now, front):
         out.print(line)
     if not agents and view.state not in OVER:
         out.print(f"no agent is at work on it: sweep run --resume {sweep_id}", style="yellow")
@@ -70,7 +79,7 @@ def show(prefix: str, limit: int, as_json: bool) -> None:
     if shown:
         keys = words.varied(trial.config for trial in trials)
         out.print("")
-        out.print(listing.trials_table(shown, view, now, keys, out.width, setups))
+        out.print(listing.trials_table(shown, view, now, keys, out.width, setups, front))
     if len(shown) < len(ordered):
         out.print(
             f"and {words.plural(len(ordered) - len(shown), 'more trial')}: sweep show {sweep_id} --limit 0",

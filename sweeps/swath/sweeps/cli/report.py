@@ -9,6 +9,7 @@ from rich.table import Table
 from rich.text import Text
 
 from swath.sweeps.cli import outcome, words
+from swath.sweeps.cli.fronts import front_title, metric_title
 from swath.sweeps.cli.live import counts_line
 from swath.sweeps.cli.styles import PLAIN_WIDTH, style_of
 from swath.sweeps.flat import flatten
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
     from rich.console import Console
 
     from swath.sweeps.setups import SetupView
-    from swath.sweeps.spec import Metric, SweepSpec
+    from swath.sweeps.spec import SweepSpec
 
 
 def say_result(out: Console, view: SweepView, spec: SweepSpec, duration_s: float, front: Front | None = None) -> None:
@@ -99,14 +100,14 @@ def _singles(values: Sequence[float | None]) -> str:
 
 def say_front(out: Console, front: Front, shown: Sequence[Ranked]) -> None:
     """The trials of a sweep with several metrics, one a line, under a sentence that says which these are."""
-    out.print(Text(_front_title(front, shown), style="bold" if front.keeps_limits else "yellow"), soft_wrap=True)
+    out.print(Text(front_title(front, shown), style="bold" if front.keeps_limits else "yellow"), soft_wrap=True)
     if not shown:
         return
     ranks = any(each.front != 1 for each in shown) and front.keeps_limits
     table = _table(out)
     table.add_column("trial", justify="right", no_wrap=True)
     for metric in front.metrics:
-        table.add_column(_metric_title(metric), justify="right", no_wrap=True)
+        table.add_column(metric_title(metric), justify="right", no_wrap=True)
     if ranks:
         table.add_column("front", justify="right", no_wrap=True)
     if any(each.violation for each in shown):
@@ -117,30 +118,6 @@ def say_front(out: Console, front: Front, shown: Sequence[Ranked]) -> None:
     for each in shown:
         table.add_row(*_front_cells(each, ranks, any(other.violation for other in shown), keys))
     out.print(table)
-
-
-def _front_title(front: Front, shown: Sequence[Ranked]) -> str:
-    names = " and ".join(metric.name for metric in front.metrics)
-    if not front.ranked:
-        return f"no trial has a result in each of {names} yet"
-    if not front.keeps_limits:
-        limits = ", ".join(f"{m.name} {_side(m)} {m.limit:g}" for m in front.metrics if m.limit is not None)
-        return f"no trial keeps all limits ({limits}); the nearest to it:"
-    kept = sum(each.front is not None for each in front.ranked)
-    best, limited = len(front.best), any(metric.limit is not None for metric in front.metrics)
-    among = f"{words.plural(kept, 'trial')}{' that keep all limits' if limited else ''}"
-    if any(each.front != 1 for each in shown):
-        return f"the first {len(shown)} of {among}, {best} of them on the Pareto front of {names}"
-    return f"Pareto front of {names}: {best} of {among}"
-
-
-def _metric_title(metric: Metric) -> str:
-    limit = f" ({_side(metric)} {metric.limit:g})" if metric.limit is not None else ""
-    return f"{metric.name} {'↑' if metric.goal == 'maximize' else '↓'}{limit}"
-
-
-def _side(metric: Metric) -> str:
-    return "≥" if metric.goal == "maximize" else "≤"
 
 
 def _front_cells(each: Ranked, ranks: bool, overs: bool, keys: Sequence[str]) -> list[Text | str]:

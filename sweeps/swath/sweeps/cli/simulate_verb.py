@@ -28,10 +28,12 @@ def simulate(
 ) -> None:
     """Replay recorded trials under another rule or method.
 
-    Says what the sweep file would have spent on them, and whether it would have lost the best one.
+    Says what the sweep file would have spent on them, and whether it would have lost the best one, or with several
+    metrics how much of the Pareto front.
 
-    Files have the columns trial, step, value, perhaps seconds, and one for each parameter. The trials of a sweep begin
-    in the order in which the file's method asks for them, where that is not the sweep's own.
+    Files have the columns trial, step, value, perhaps seconds, and one for each parameter; with several metrics one for
+    each of them in place of value. The trials of a sweep begin in the order in which the file's method asks for them,
+    where that is not the sweep's own.
 
     \b
     Example:  sweep simulate asha.yaml --from last --slots 4

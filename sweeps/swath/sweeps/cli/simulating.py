@@ -210,9 +210,10 @@ def _table(rungs: Sequence[Any]) -> Any:
     from rich.table import Table
 
     table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="dim")
-    for name in ("rung", "reached", "stopped", "paused", "sent on later", "last threshold"):
+    held = any(rung.threshold is not None for rung in rungs)
+    for name in ("rung", "reached", "stopped", "paused", "sent on later", *(["last threshold"] if held else [])):
         table.add_column(name, justify="right", no_wrap=True)
     for rung in rungs:
         counts = (rung.at, rung.reached, rung.stopped, rung.paused, rung.promoted)
-        table.add_row(*map(str, counts), words.metric(rung.threshold))
+        table.add_row(*map(str, counts), *([words.metric(rung.threshold)] if held else []))
     return table

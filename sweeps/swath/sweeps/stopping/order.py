@@ -9,9 +9,9 @@ from __future__ import annotations
 
 import copy
 from bisect import bisect_right
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import islice
+from itertools import accumulate, islice
 from typing import Any, overload
 
 import numpy as np
@@ -24,14 +24,11 @@ from swath.sweeps.stopping.book import Rung
 from swath.sweeps.values import violation
 
 Values = Sequence[float]
-_Floats = NDArray[np.float64]
 _Ints = NDArray[np.intp]
 _Bools = NDArray[np.bool_]
 
 #: So many of the trials that dominate one are named.
 _NAMED = 3
-#: So many fronts are remembered in order.
-_KEPT = 512
 
 
 class Order:
@@ -39,7 +36,8 @@ class Order:
 
     The members of a front that begins within the first `cut` of all have places of their own, but for equal ones; the
     members of another front share one. A trial has a row in the arrays. `_level` is its front from 0 on among those
-    that keep all limits, and -1 for those that do not.
+    that keep all limits, and -1 for those that do not; `_members` are the rows of each front. What is known of a
+    front's order is dropped when its members change.
     """
 
     def __init__(self, metrics: Sequence[Metric], cut: float, values: Mapping[int, Values]) -> None:
@@ -47,17 +45,17 @@ class Order:
         self._count, room = len(values), max(2 * len(values), 16)
         self._row = {number: row for row, number in enumerate(values)}
         self._number = np.zeros(room, dtype=np.intp)
-        self._cost = np.zeros((room, len(metrics)))
+        self._cost = np.zeros((len(metrics), room))
         self._over = np.zeros(room)
         self._level = np.full(room, -1, dtype=np.intp)
         self._waits = dict[int | None, _Bools]()
-        self._known = dict[bytes, _Front]()
-        self._changed: int | None = None
-        self._layers: _Layers | None = None
         for row, (number, point) in enumerate(values.items()):
             self._fill(row, number, point)
         kept = np.flatnonzero(self._over[: self._count] == 0)
-        self._level[kept] = np.asarray(ranks(self._cost[kept].tolist(), ["minimize"] * len(metrics)), dtype=np.intp) - 1
+        self._level[kept] = np.asarray(ranks(self._cost[:, kept].T.tolist(), ["minimize"] * len(metrics))) - 1
+        self._members = [np.flatnonzero(self._level == level) for level in range(int(self._level.max()) + 1)]
+        self._fronts: list[_Front | None] = [None] * len(self._members)
+        self._layers: _Layers | None = None
 
     def __len__(self) -> int:
         return self._count
@@ -80,7 +78,7 @@ class Order:
         """The order in which one of the trials has other values; this one stays as it is."""
         other, row = copy.copy(self), self._row[number]
         other._cost, other._over, other._level = self._cost.copy(), self._over.copy(), self._level.copy()
-        other._known, other._changed = dict(self._known), row
+        other._members, other._fronts = self._members.copy(), self._fronts.copy()
         other._leave(row)
         other._fill(row, number, values)
         other._enter(row)
@@ -103,13 +101,13 @@ class Order:
 
     def _fill(self, row: int, number: int, values: Values) -> None:
         self._number[row] = number
-        self._cost[row] = costs_of(values, self._goals)
+        self._cost[:, row] = costs_of(values, self._goals)
         self._over[row] = violation(self._metrics, values)
 
     def _grow(self) -> None:
         room = len(self._number)
         self._number = np.concatenate([self._number, np.zeros_like(self._number)])
-        self._cost = np.concatenate([self._cost, np.zeros_like(self._cost)])
+        self._cost = np.concatenate([self._cost, np.zeros_like(self._cost)], axis=1)
         self._over = np.concatenate([self._over, np.zeros_like(self._over)])
         self._level = np.concatenate([self._level, np.full(room, -1, dtype=np.intp)])
         self._waits = {above: np.concatenate([mask, np.zeros(room, bool)]) for above, mask in self._waits.items()}
@@ -119,36 +117,67 @@ class Order:
         self._layers = None
         if self._over[row]:
             return
-        level = self._level[: self._count]
-        better = _dominating(self._cost[: self._count], self._cost[row]) & (level >= 0)
-        place, pushed = int(level[better].max(initial=-1)) + 1, np.asarray([row])
-        while True:
-            members = np.flatnonzero(level == place)
-            worse = _dominated(self._cost[members], self._cost[pushed])
-            if len(members) and worse.all():
-                level[level >= place] += 1
-                level[pushed] = place
-                return
-            level[pushed] = place
+        better = self._better_than(row) & (self._level[: self._count] >= 0)
+        place = int(self._level[: self._count][better].max(initial=-1)) + 1
+        pushed = np.asarray([row])
+        while place < len(self._members):
+            members = self._members[place]
+            worse = self._dominated(members, pushed)
+            if worse.all():
+                break
+            self._set(place, np.concatenate([members[~worse], pushed]), pushed)
             if not worse.any():
                 return
             pushed, place = members[worse], place + 1
+        # What was pushed is a front of its own, and all behind it stay together.
+        self._level[self._level >= place] += 1
+        self._members.insert(place, pushed)
+        self._fronts.insert(place, None)
+        self._level[pushed] = place
 
     def _leave(self, row: int) -> None:
         """A row is taken from its front; those behind that only it kept back come one forward, and so on."""
         self._layers = None
-        level = self._level[: self._count]
-        place, gone = int(level[row]), np.asarray([row])
-        level[row] = -1
-        while place >= 0 and len(gone):
-            left, behind = np.flatnonzero(level == place), np.flatnonzero(level == place + 1)
-            if not len(left):
-                level[level > place] -= 1
+        place, gone = int(self._level[row]), np.asarray([row])
+        if place < 0:
+            return
+        self._level[row] = -1
+        left = self._members[place][self._members[place] != row]
+        while len(left):
+            behind = self._members[place + 1] if place + 1 < len(self._members) else left[:0]
+            freed = self._dominated(behind, gone)
+            freed[freed] = np.logical_not(self._dominated(behind[freed], left))
+            self._set(place, np.concatenate([left, behind[freed]]), behind[freed])
+            if not freed.any():
                 return
-            behind = behind[_dominated(self._cost[behind], self._cost[gone])]
-            gone = behind[~_dominated(self._cost[behind], self._cost[left])]
-            level[gone] = place
-            place += 1
+            gone, left, place = behind[freed], behind[~freed], place + 1
+        # Nobody is left on this front: all behind it come one forward together.
+        self._level[self._level > place] -= 1
+        del self._members[place], self._fronts[place]
+
+    def _set(self, place: int, members: _Ints, new: _Ints) -> None:
+        """The members of a front are others now; `new` are those that came."""
+        self._members[place], self._fronts[place] = members, None
+        self._level[new] = place
+
+    def _better_than(self, row: int) -> _Bools:
+        """Which rows dominate one, limits aside."""
+        no_worse: _Bools = np.ones(self._count, dtype=bool)
+        better: _Bools = np.zeros(self._count, dtype=bool)
+        for column in self._cost[:, : self._count]:
+            np.logical_and(no_worse, column <= column[row], out=no_worse)
+            np.logical_or(better, column < column[row], out=better)
+        return no_worse & better
+
+    def _dominated(self, rows: _Ints, by: _Ints) -> _Bools:
+        """Which of `rows` one of `by` dominates."""
+        no_worse: _Bools = np.ones((len(rows), len(by)), dtype=bool)
+        better: _Bools = np.zeros((len(rows), len(by)), dtype=bool)
+        for column in self._cost:
+            own, others = column[rows][:, None], column[by][None, :]
+            np.logical_and(no_worse, others <= own, out=no_worse)
+            np.logical_or(better, others < own, out=better)
+        return np.asarray((no_worse & better).any(axis=1), dtype=bool)
 
     # What is asked.
 
@@ -168,13 +197,18 @@ class Order:
         layer = int(layers.of[row])
         return layers.begin(layer) + self._front_at(layer).position(number) + 1
 
-    def at(self, turn: int) -> tuple[float, int]:
-        """The place and the number of the trial that is number `turn` of the list, from 0 on."""
+    def number_at(self, turn: int) -> int:
+        """The trial that is number `turn` of the list, from 0 on."""
+        layers = self._in_layers()
+        layer = bisect_right(layers.ends, turn)
+        return self._front_at(layer).at(turn - layers.begin(layer))[1]
+
+    def place_at(self, turn: int) -> float:
+        """The place of the trial that is number `turn` of the list."""
         layers = self._in_layers()
         layer = bisect_right(layers.ends, turn)
         begin = layers.begin(layer)
-        start, number = self._front_at(layer).at(turn - begin)
-        return float(begin + start + 1), number
+        return float(begin + self._front_at(layer).begin_at(turn - begin) + 1)
 
     def rung(self) -> Rung:
         """The trials as rules look at them."""
@@ -188,7 +222,7 @@ class Order:
         if over[row]:
             better = over < over[row]
         else:
-            better = _dominating(self._cost[: self._count], self._cost[row]) & (over == 0)
+            better = self._better_than(row) & (over == 0)
         layer = int(self._in_layers().of[row])
         by = tuple(islice(self._in_order(better), _NAMED))
         return Among(layer + 1, int(better.sum()), self._count - 1, float(over[row]), by)
@@ -202,8 +236,8 @@ class Order:
         """The numbers of the rows that are wanted, in order."""
         layers = self._in_layers()
         for layer in np.flatnonzero(np.bincount(layers.of[wanted])).tolist():
-            rows = np.flatnonzero(wanted & (layers.of == layer))
-            yield from self._front_at(layer).in_order(self._number[rows].tolist())
+            members = layers.members[layer]
+            yield from self._front_at(layer).in_order(self._number[members[wanted[members]]].tolist())
 
     def _begin_of(self, row: int) -> int:
         """How many trials are better than that of a row."""
@@ -217,42 +251,43 @@ class Order:
 
     def _in_layers(self) -> _Layers:
         if self._layers is None:
-            of, over = self._level[: self._count].copy(), self._over[: self._count]
-            if (beyond := over > 0).any():
-                of[beyond] = of.max() + 1 + np.unique(over[beyond], return_inverse=True)[1]
-            self._layers = _Layers(of, np.cumsum(np.bincount(of)).tolist())
+            of, members, over = self._level[: self._count], self._members, self._over[: self._count]
+            if (beyond := np.flatnonzero(over)).size:
+                of, behind = of.copy(), np.unique(over[beyond], return_inverse=True)[1]
+                of[beyond] = len(members) + behind
+                members = [*members, *(beyond[behind == place] for place in range(int(behind.max()) + 1))]
+            self._layers = _Layers(of, members, list(accumulate(map(len, members))))
         return self._layers
 
     def _front_at(self, layer: int) -> _Front:
         """The members of a front in order."""
         layers = self._in_layers()
-        rows, spread = np.flatnonzero(layers.of == layer), self._is_spread(layers.begin(layer))
-        if not spread:
+        rows = layers.members[layer]
+        if not self._is_spread(layers.begin(layer)):
             return _Front([sorted(self._number[rows].tolist())], Cover([()]))
-        key = rows.tobytes()
-        found = self._known.get(key)
-        if found is None or (self._changed is not None and self._changed in rows):
-            found = self._spread(rows)
-            if len(self._known) >= _KEPT:
-                self._known.clear()
-            if self._changed not in rows:
-                self._known[key] = found
+        if layer >= len(self._fronts):
+            return self._spread(rows)
+        found = self._fronts[layer]
+        if found is None:
+            found = self._fronts[layer] = self._spread(rows)
         return found
 
     def _spread(self, rows: _Ints) -> _Front:
-        costs = self._cost[rows]
-        rows = rows[np.lexsort(costs.T[::-1])]
-        costs = self._cost[rows]
-        new = np.flatnonzero(np.concatenate([[True], (costs[1:] != costs[:-1]).any(axis=1)]))
-        groups = np.split(self._number[rows], new[1:])
-        return _Front([sorted(group.tolist()) for group in groups], Cover(costs[new]))
+        costs = self._cost[:, rows]
+        order = np.lexsort(costs[::-1])
+        costs, numbers = costs[:, order], self._number[rows[order]].tolist()
+        new = np.flatnonzero(np.concatenate([[True], (costs[:, 1:] != costs[:, :-1]).any(axis=0)]))
+        begins = new.tolist()
+        groups = [sorted(numbers[low:high]) for low, high in zip(begins, [*begins[1:], len(numbers)], strict=True)]
+        return _Front(groups, Cover(costs[:, new].T))
 
 
 @dataclass(frozen=True)
 class _Layers:
-    """The front of each row, those beyond the limits behind the others, and how many trials are up to each front."""
+    """The front of each row, those beyond the limits behind the others; who is on each, and how many up to it."""
 
     of: _Ints
+    members: list[_Ints]
     ends: list[int]
 
     def begin(self, layer: int) -> int:
@@ -275,6 +310,10 @@ class _Front:
         taken = bisect_right(self._begins, turn) - 1
         begin = self._begins[taken]
         return begin, self._groups[self._cover.at(taken)][turn - begin]
+
+    def begin_at(self, turn: int) -> int:
+        """How many members are better than number `turn` of the list; without equal ones nothing need be ordered."""
+        return turn if len(self._groups) == len(self._group) else self.at(turn)[0]
 
     def begin(self, number: int) -> int:
         """How many members are better."""
@@ -308,7 +347,7 @@ class _Placed(Rung):
     """A rung whose costs are the places of an order; a rule looks at few of them."""
 
     def __init__(self, order: Order) -> None:
-        super().__init__(_Places(order), _Numbers(order), order.front)
+        super().__init__(_Listed(len(order), order.place_at), _Listed(len(order), order.number_at), order.front)
         self._order = order
 
     def rank(self, cost: float) -> int:
@@ -319,15 +358,13 @@ class _Placed(Rung):
 
 
 class _Listed(Sequence[Any]):
-    """One side of an order as a list."""
+    """One side of an order as a list, `at` its places."""
 
-    _side: int
-
-    def __init__(self, order: Order) -> None:
-        self._order = order
+    def __init__(self, length: int, at: Callable[[int], Any]) -> None:
+        self._length, self._at = length, at
 
     def __len__(self) -> int:
-        return len(self._order)
+        return self._length
 
     @overload
     def __getitem__(self, place: int) -> Any: ...
@@ -335,38 +372,5 @@ class _Listed(Sequence[Any]):
     def __getitem__(self, place: slice) -> Sequence[Any]: ...
     def __getitem__(self, place: int | slice) -> Any:
         if isinstance(place, slice):
-            return [self._order.at(turn)[self._side] for turn in range(len(self))[place]]
-        return self._order.at(range(len(self))[place])[self._side]
-
-
-class _Places(_Listed):
-    _side = 0
-
-
-class _Numbers(_Listed):
-    _side = 1
-
-
-def _dominating(costs: _Floats, cost: _Floats) -> _Bools:
-    """Which of `costs` dominate one."""
-    first, *others = costs.T
-    no_worse, better = first <= cost[0], first < cost[0]
-    for column, own in zip(others, cost[1:], strict=True):
-        no_worse &= column <= own
-        better |= column < own
-    found: _Bools = no_worse & better
-    return found
-
-
-def _dominated(costs: _Floats, by: _Floats) -> _Bools:
-    """Which of `costs` one of `by` dominates."""
-    if len(by) == 1:
-        return _dominating(-costs, -by[0])
-    shape = (len(costs), len(by))
-    no_worse: _Bools = np.ones(shape, dtype=bool)
-    better: _Bools = np.zeros(shape, dtype=bool)
-    for column, other in zip(costs.T, by.T, strict=True):
-        np.logical_and(no_worse, other[None, :] <= column[:, None], out=no_worse)
-        np.logical_or(better, other[None, :] < column[:, None], out=better)
-    found: _Bools = (no_worse & better).any(axis=1)
-    return found
+            return [self._at(turn) for turn in range(self._length)[place]]
+        return self._at(range(self._length)[place])
