@@ -99,8 +99,7 @@ class Command:
             if each.is_alive():
                 raise subprocess.TimeoutExpired(self.args, timeout or 0.0)
         self.wait(timeout)
-        self.stdout.close()
-        self.stderr.close()
+        self._close()
         return read[0].text, read[1].text
 
     def send_signal(self, number: int) -> None:
@@ -113,6 +112,16 @@ class Command:
 
     def kill(self) -> None:
         self.send_signal(signal.SIGKILL)
+
+    def end(self) -> None:
+        """Kill it, if it still runs, and throw away what it printed."""
+        self.kill()
+        self.wait()
+        self._close()
+
+    def _close(self) -> None:
+        self.stdout.close()
+        self.stderr.close()
 
 
 class Reading(threading.Thread):

@@ -5,14 +5,13 @@ from __future__ import annotations
 import json
 import os
 import signal
-import subprocess
-import sys
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import psutil
+from tests.commands import Command
 
 from swath.sweeps.views import SweepView, TrialView
 from swath.sweeps.workspace import Workspace
@@ -56,24 +55,16 @@ class Folder:
     def root(self) -> Path:
         return self.path / ".swath"
 
-    def sweep(self, *words: str, **options: Any) -> subprocess.Popen[str]:
-        """Start the real command here."""
-        return subprocess.Popen(
-            [sys.executable, "-m", "swath.sweeps", *words],
-            cwd=self.path,
-            env=options.pop("env", os.environ) | {"NO_COLOR": "1"},
-            text=True,
-            stdout=options.pop("stdout", subprocess.PIPE),
-            stderr=options.pop("stderr", subprocess.STDOUT),
-            **options,
-        )
+    def sweep(self, *words: str, **variables: str) -> Command:
+        """Start the real command here, with these variables besides."""
+        return Command(words, self.path, os.environ | {"NO_COLOR": "1"} | variables)
 
     def output(self, *words: str) -> str:
         """Run the real command to its good end."""
-        process = self.sweep(*words)
-        text, _ = process.communicate(timeout=120)
-        assert process.returncode == 0, text
-        return text
+        command = self.sweep(*words)
+        out, err = command.communicate(timeout=120)
+        assert command.returncode == 0, out + err
+        return out
 
     def create(self) -> str:
         return str(json.loads(self.output("create", "sweep.yaml", "--json"))["sweep"])
