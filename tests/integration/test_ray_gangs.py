@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -22,8 +23,8 @@ from swath.tracking.runlog.records import Row
 if TYPE_CHECKING:
     from tests.integration.conftest import ServerMaker
 
-pytest.importorskip("torch", reason="torch is not installed")
 pytestmark = [
+    pytest.mark.skipif(find_spec("torch") is None, reason="torch is not installed"),
     pytest.mark.ray,
     pytest.mark.slow,
     # Ray leaves the pipes of its own processes open, and warns of its own future.
