@@ -18,13 +18,26 @@ def pytest_xdist_auto_num_workers() -> int:
     return (os.cpu_count() or 1) + 1
 
 
+#: Files that load torch, pandas or matplotlib.
+LIBRARIES = ("tests/unit/tracking/media/", "tests/unit/tracking/test_watching.py")
+
+
+def _group(item: pytest.Item) -> str:
+    if item.get_closest_marker("ray"):
+        return "ray"
+    return "libraries" if item.nodeid.startswith(LIBRARIES) else ""
+
+
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Tests that start a Ray wait for it most of their time: one worker begins with them, the others do the rest."""
+    """Tests that start a Ray wait for it most of their time: one worker begins with them, the others do the rest.
+
+    What loads libraries for seconds is done by one worker too, and early, so that no other one waits for it at the end.
+    """
     for item in items:
-        if item.get_closest_marker("ray"):
-            item.add_marker(pytest.mark.xdist_group("ray"))
-    items.sort(key=lambda item: not item.get_closest_marker("ray"))
+        if group := _group(item):
+            item.add_marker(pytest.mark.xdist_group(group))
+    items.sort(key=lambda item: ("ray", "libraries", "").index(_group(item)))
 
 
 @pytest.fixture(autouse=True, scope="session")

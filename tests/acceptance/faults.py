@@ -180,7 +180,7 @@ class World:
 
     def _start(self, *words: str, env: dict[str, str]) -> subprocess.Popen[str]:
         with self._log.open("a") as file:
-            return self.folder.sweep(*words, env=env, stdout=file, stderr=file)
+            return self.folder.cold(*words, env=env, stdout=file, stderr=file)
 
     def run(self) -> None:
         """Kill as planned, spread over the whole of the sweep, then let it end."""

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 import statistics
-import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.commands import Command
 
 from swath.sweeps.spec import load_spec
 from swath.sweeps.workspace import Workspace
@@ -22,10 +22,10 @@ pytestmark = [pytest.mark.slow, pytest.mark.timeout(280)]
 
 def _run(folder: Path, spec: str) -> dict[str, Any]:
     shutil.copytree(CONFIGS, folder / "configs")
-    command = [sys.executable, "-m", "swath.sweeps", "run", f"configs/{spec}", "--json"]
-    done = subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=270)
-    assert done.returncode == 0, done.stderr
-    return dict(json.loads(done.stdout))
+    command = Command(("run", f"configs/{spec}", "--json"), folder, os.environ)
+    out, err = command.communicate(timeout=270)
+    assert command.returncode == 0, err
+    return dict(json.loads(out))
 
 
 @pytest.mark.parametrize("name", sorted(path.name for path in CONFIGS.glob("*.yaml")))

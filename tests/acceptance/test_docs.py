@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import shlex
 import subprocess
@@ -10,6 +11,7 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 import pytest
+from tests.commands import Command
 from typer.testing import CliRunner
 
 from swath.tracking.settings import Settings
@@ -42,12 +44,18 @@ def test_snippets_run(page: Path, tmp_path: Path) -> None:
             for line in text.splitlines():
                 if line.startswith("sweep "):
                     words = shlex.split(line, comments=True)[1:]
-                    _run([sys.executable, "-m", "swath.sweeps", *words], tmp_path)
+                    _sweep(words, tmp_path)
 
 
 def _run(command: list[str], folder: Path) -> None:
     done = subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=240)
     assert done.returncode == 0, f"{command}\n{done.stdout}\n{done.stderr}"
+
+
+def _sweep(words: list[str], folder: Path) -> None:
+    command = Command(tuple(words), folder, os.environ)
+    told = command.communicate(timeout=240)
+    assert command.returncode == 0, (words, told)
 
 
 def test_links_between_pages_lead_somewhere() -> None:

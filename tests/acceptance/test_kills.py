@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import json
-import os
 import random
 import signal
-import subprocess
 from collections.abc import Callable
 from pathlib import Path
 
@@ -27,7 +25,7 @@ def test_sigkill_of_training_processes_loses_no_trial(tmp_path: Path) -> None:
     agents = [folder.sweep("agent", sweep) for _ in range(2)]
     killed = _kill_while_running(folder, sweep, lambda: list(processes(tmp_path, "train.py", "--x=")))
     for agent in agents:
-        output, _ = agent.communicate(timeout=120)
+        output = agent.communicate(timeout=120)
         assert agent.returncode == 0, output
     assert killed == ROUNDS
     folder.check_exact(sweep)
@@ -35,7 +33,7 @@ def test_sigkill_of_training_processes_loses_no_trial(tmp_path: Path) -> None:
 
 def test_sigkill_of_agents_loses_no_trial_and_they_are_replaced(tmp_path: Path) -> None:
     folder = Folder(tmp_path, points=24, pause=0.15, program="train.py")
-    run = folder.sweep("run", "sweep.yaml", "--agents", "2", "--json", stderr=subprocess.PIPE)
+    run = folder.sweep("run", "sweep.yaml", "--agents", "2", "--json")
     sweep = wait_until(lambda: _newest(folder), "the sweep is registered")
     killed = _kill_while_running(folder, sweep, lambda: _agents(folder, run.pid))
     output, errors = run.communicate(timeout=120)
@@ -49,10 +47,9 @@ def test_sigkill_of_sweep_run_itself_is_resumed_where_it_was(tmp_path: Path) -> 
     folder = Folder(tmp_path, points=24, pause=0.1, function="train:train")
     sweep = folder.create()
     for _ in range(ROUNDS):
-        run = folder.sweep("run", "--resume", sweep, "--agents", "2", stdout=subprocess.DEVNULL)
+        run = folder.sweep("run", "--resume", sweep, "--agents", "2")
         _wait_for_progress(folder, sweep, lambda run=run: run.poll() is not None)  # type: ignore[misc]
-        run.kill()
-        run.wait()
+        run.end()
     folder.output("run", "--resume", sweep, "--agents", "2")
     folder.check_exact(sweep)
     wait_until(lambda: not list(processes(tmp_path, "swath")), "no process is left behind")
@@ -61,10 +58,9 @@ def test_sigkill_of_sweep_run_itself_is_resumed_where_it_was(tmp_path: Path) -> 
 def test_an_agent_killed_with_its_child_running_leaves_no_orphan_that_still_trains(tmp_path: Path) -> None:
     folder = Folder(tmp_path, points=1, pause=2.0, program="train.py")
     sweep = folder.create()
-    first = folder.sweep("agent", sweep, stdout=subprocess.DEVNULL)
+    first = folder.sweep("agent", sweep)
     [orphan] = wait_until(lambda: list(processes(tmp_path, "train.py", "--x=")), "training starts")
-    first.kill()
-    first.wait()
+    first.end()
     assert orphan.is_running()
     folder.output("agent", sweep)
     assert not orphan.is_running()
@@ -77,7 +73,7 @@ def test_eight_agents_at_once_on_a_grid_of_500_end_with_exactly_500(tmp_path: Pa
     sweep = folder.create()
     agents = [folder.sweep("agent", sweep, "--executor", "inline") for _ in range(8)]
     for agent in agents:
-        output, _ = agent.communicate(timeout=240)
+        output = agent.communicate(timeout=240)
         assert agent.returncode == 0, output
     folder.check_exact(sweep)
 
@@ -120,12 +116,11 @@ def _agents(folder: Folder, launcher: int) -> list[psutil.Process]:
 def test_a_zombie_agent_that_wakes_up_after_its_lease_was_taken_over_changes_nothing(tmp_path: Path) -> None:
     folder = Folder(tmp_path, points=2, pause=0.5, program="train.py")
     sweep = folder.create()
-    hasty = os.environ | {"SWATH_LEASE_S": "1"}
-    zombie = folder.sweep("agent", sweep, env=hasty)
+    zombie = folder.sweep("agent", sweep, SWATH_LEASE_S="1")
     [child] = wait_until(lambda: list(processes(tmp_path, "train.py", "--x=")), "training starts")
     zombie.send_signal(signal.SIGSTOP)
     child.send_signal(signal.SIGSTOP)
-    folder.sweep("agent", sweep, env=hasty).communicate(timeout=60)
+    folder.sweep("agent", sweep, SWATH_LEASE_S="1").communicate(timeout=60)
     folder.check_exact(sweep)
     before = folder.trials(sweep)
     zombie.send_signal(signal.SIGCONT)

@@ -110,7 +110,7 @@ def test_a_server_that_is_dead_for_longer_than_a_lease_costs_no_attempt_no_agent
     folder = gated(tmp_path, 2)
     sweep = folder.create()
     server = Server(folder, ENV, tmp_path / "server.log")
-    agents = [folder.sweep("agent", sweep, env=ENV | server.variables) for _ in range(3)]
+    agents = [folder.cold("agent", sweep, env=ENV | server.variables) for _ in range(3)]
     wait_half_way(folder, sweep, 2)
     server.kill()
     let_leases_run_out(folder, sweep)
@@ -125,7 +125,7 @@ def test_a_cut_link_to_all_agents_costs_no_attempt(tmp_path: Path, link: Link) -
     folder = gated(tmp_path, 1)
     sweep = folder.create()
     server = Server(folder, ENV, tmp_path / "server.log", link.HERE, within=link.first)
-    agents = [folder.sweep("agent", sweep, env=ENV | server.variables, within=link.second) for _ in range(2)]
+    agents = [folder.cold("agent", sweep, env=ENV | server.variables, within=link.second) for _ in range(2)]
     wait_half_way(folder, sweep, 1)
     link.cut()
     let_leases_run_out(folder, sweep)
@@ -141,8 +141,8 @@ def test_what_a_cut_link_takes_away_others_run_and_who_comes_back_changes_nothin
     sweep = folder.create()
     server = Server(folder, ENV, tmp_path / "server.log", link.HERE, within=link.first)
     env = ENV | server.variables
-    far = folder.sweep("agent", sweep, "--name", "far", env=env, within=link.second)
-    near = folder.sweep("agent", sweep, "--name", "near", env=env, within=link.first)
+    far = folder.cold("agent", sweep, "--name", "far", env=env, within=link.second)
+    near = folder.cold("agent", sweep, "--name", "near", env=env, within=link.first)
     wait_half_way(folder, sweep, 2)
     [cut_off] = [trial for trial in folder.trials(sweep) if trial.agent == "far"]
     link.cut()

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import psutil
+from tests.commands import Command
 
 from swath.sweeps.views import SweepView, TrialView
 from swath.sweeps.workspace import Workspace
@@ -57,8 +58,12 @@ class Folder:
     def root(self) -> Path:
         return self.path / ".swath"
 
-    def sweep(self, *words: str, **options: Any) -> subprocess.Popen[str]:
-        """Start the real command here, behind the words of `within` if there are any."""
+    def sweep(self, *words: str, **variables: str) -> Command:
+        """Start the real command here, with these variables besides."""
+        return Command(words, self.path, os.environ | {"NO_COLOR": "1"} | variables)
+
+    def cold(self, *words: str, **options: Any) -> subprocess.Popen[str]:
+        """As `sweep` in a new Python, behind the words of `within` if there are any."""
         return subprocess.Popen(
             [*options.pop("within", ()), sys.executable, "-m", "swath.sweeps", *words],
             cwd=self.path,
@@ -71,10 +76,10 @@ class Folder:
 
     def output(self, *words: str) -> str:
         """Run the real command to its good end."""
-        process = self.sweep(*words)
-        text, _ = process.communicate(timeout=120)
-        assert process.returncode == 0, text
-        return text
+        command = self.sweep(*words)
+        out, err = command.communicate(timeout=120)
+        assert command.returncode == 0, out + err
+        return out
 
     def create(self) -> str:
         return str(json.loads(self.output("create", "sweep.yaml", "--json"))["sweep"])
@@ -118,7 +123,7 @@ class Server:
     def _start(self) -> subprocess.Popen[str]:
         with self._log.open("a") as file:
             words = ("server", "--host", self._host, "--port", str(self._port))
-            return self._folder.sweep(*words, env=self._env, stdout=file, stderr=file, **self._options)
+            return self._.cold(*words, env=self._env, stdout=file, stderr=file, **self._options)
 
     def kill(self) -> None:
         end(self.process)

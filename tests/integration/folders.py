@@ -6,11 +6,12 @@ import json
 import os
 import signal
 import subprocess
-import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
+
+from tests.commands import Command
 
 from swath.sweeps import Workspace
 
@@ -35,7 +36,7 @@ class Folder:
         self.path = path
         unwanted = ("SWATH_", "WANDB_", "RAY_ADDRESS")
         self.env = {name: value for name, value in os.environ.items() if not name.startswith(unwanted)}
-        self.processes: list[subprocess.Popen[str]] = []
+        self.processes: list[Command | subprocess.Popen[str]] = []
 
     def spec(self, what: str, points: int = 3, metric: str = "loss") -> None:
         """sweep.yaml: a grid of `points` points that runs `what` (a line of the spec)."""
@@ -48,18 +49,15 @@ class Folder:
         (self.path / "train.py").write_text(TRACKED + code)
         self.spec("program: train.py", points)
 
-    def start(self, *arguments: str) -> subprocess.Popen[str]:
-        process = subprocess.Popen(
-            [sys.executable, "-m", "swath.sweeps", *arguments], cwd=self.path, env=self.env, text=True,
-            stdout=subprocess.PIPE, stderr=subprocess.PIPE, start_new_session=True,
-        )  # fmt: skip
-        self.processes.append(process)
-        return process
+    def start(self, *arguments: str) -> Command:
+        command = Command(arguments, self.path, self.env)
+        self.processes.append(command)
+        return command
 
     def sweep(self, *arguments: str) -> subprocess.CompletedProcess[str]:
-        process = self.start(*arguments)
-        out, err = process.communicate(timeout=DEADLINE_S)
-        return subprocess.CompletedProcess(process.args, process.returncode, out, err)
+        command = self.start(*arguments)
+        out, err = command.communicate(timeout=DEADLINE_S)
+        return subprocess.CompletedProcess(command.args, command.wait(), out, err)
 
     def run(self, *arguments: str) -> subprocess.CompletedProcess[str]:
         return self.sweep("run", "sweep.yaml", *arguments)

@@ -5,13 +5,13 @@ from __future__ import annotations
 import json
 import os
 import signal
-import subprocess
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 import psutil
 import pytest
+from tests.commands import Command
 from tests.integration.folders import DEADLINE_S, SLOW, Folder, running
 
 from swath.agents.testing.worlds import gone, pids_in, wait_for
@@ -20,7 +20,7 @@ from swath.sweeps import Workspace
 HOLDS = "import os, time\nprint(os.getpid(), file=open('pids', 'a'), flush=True)\n" + SLOW
 
 
-def agents_of(process: subprocess.Popen[str]) -> list[psutil.Process]:
+def agents_of(process: Command) -> list[psutil.Process]:
     """The agents that a `sweep run` has started."""
     return [child for child in psutil.Process(process.pid).children() if "agent" in child.cmdline()]
 
@@ -60,7 +60,7 @@ def test_a_run_whose_agents_leave_before_the_sweep_is_over_is_no_success(folder:
     assert folder.sweep("run", "--resume", told["sweep"]).returncode == 0
 
 
-def heard(process: subprocess.Popen[str], number: int) -> bool:
+def heard(process: Command, number: int) -> bool:
     return process.poll() is not None or not waits(process.pid, number)
 
 

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import json
 import signal
-import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from tests.commands import Command
 from tests.integration.folders import DEADLINE_S, Folder, running
 from tests.integration.test_cli_server import Served
 
@@ -43,7 +43,7 @@ def say(folder: Folder, *lines: str) -> None:
         file.writelines(f"{line}\n" for line in lines)
 
 
-def next_line(process: subprocess.Popen[str]) -> str:
+def next_line(process: Command) -> str:
     assert process.stdout is not None
     return process.stdout.readline().rstrip("\n")
 

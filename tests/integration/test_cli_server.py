@@ -49,7 +49,7 @@ class Served:
         """Exit code and stderr after a signal."""
         self.process.send_signal(number)
         err = self.process.communicate(timeout=DEADLINE_S)[1]
-        return self.process.returncode, err
+        return self.process.wait(), err
 
 
 @pytest.fixture

@@ -15,7 +15,7 @@ from swath.sweeps.ledger import SweepRow, TrialRow
 from swath.sweeps.prior import read_prior
 from swath.sweeps.repeating import Repeating, Setup
 from swath.sweeps.search import History, Observation, Searcher, Suggestion, make_history, make_searcher, rng_for
-from swath.sweeps.search.grid import GridRest
+from swath.sweeps.search.grid import Grid, GridRest
 from swath.sweeps.space import SearchSpace
 from swath.sweeps.spec import Metric, Resources, SweepSpec, parse_spec
 from swath.sweeps.spec.search import is_custom
@@ -109,6 +109,8 @@ class Plan:
             self._catch_up(connection, sweep)
         if given := self._given(sweep, number):
             return given
+        if isinstance(self._searcher, Grid | GridRest):
+            return self._searcher.point(self._history, number)
         return self._searcher.suggest(self._history, number, rng_for(sweep.seed, number))
 
     def note(self, trial: TrialRow) -> None:

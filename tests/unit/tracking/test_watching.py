@@ -8,40 +8,28 @@ import pickle
 import sys
 import weakref
 from collections.abc import Callable
+from importlib.util import find_spec
 from typing import Any
 
 import numpy as np
 import pytest
+from tests.libraries import Later
 
 from swath.tracking.errors import UsageError
 from swath.tracking.watching import Watcher, counted_here, counted_there
 
-torch = pytest.importorskip("torch")
-nn = torch.nn
-
-
-class Net(nn.Module):  # type: ignore[misc, name-defined]
-    """Two layers, of which the second is used twice, a frozen one, and a buffer of integers."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.first = nn.Linear(4, 8)
-        self.second = nn.Linear(8, 8)
-        self.alias = self.second
-        self.frozen = nn.Linear(8, 1)
-        self.frozen.requires_grad_(False)
-        self.register_buffer("steps", torch.zeros((), dtype=torch.long))
-
-    def forward(self, x: Any) -> Any:
-        return self.frozen(self.alias(self.second(self.first(x)).relu()))
+pytestmark = pytest.mark.skipif(find_spec("torch") is None, reason="torch is not installed")
+torch, nn = Later("torch"), Later("torch.nn")
 
 
 class Watched:
     """A model, its watcher, and what was emitted."""
 
     def __init__(self, model: Any = None) -> None:
+        from tests.unit.tracking.nets import Net
+
         torch.manual_seed(0)
-        self.model = Net() if model is None else model
+        self.model: Any = Net() if model is None else model
         self.emitted: list[dict[str, Any]] = []
         self.watcher = Watcher(self.emitted.append)
 
@@ -138,11 +126,9 @@ def numbers_of(counter: Callable[[Any], Any], tensor: Any) -> tuple[list[int], f
 
 
 @COUNTERS
-@pytest.mark.parametrize(
-    "dtype", [torch.float16, torch.bfloat16, torch.float32, torch.float64], ids=["f16", "bf16", "f32", "f64"]
-)
-def test_every_width_of_number_is_counted_alike(counter: Any, dtype: Any) -> None:
-    tensor = torch.randn(1000, generator=torch.Generator().manual_seed(3)).to(dtype)
+@pytest.mark.parametrize("dtype", ["float16", "bfloat16", "float32", "float64"])
+def test_every_width_of_number_is_counted_alike(counter: Any, dtype: str) -> None:
+    tensor = torch.randn(1000, generator=torch.Generator().manual_seed(3)).to(getattr(torch, dtype))
     counts, low, high, size = numbers_of(counter, tensor)
     values, bins = of(tensor)
     assert (low, high, size, sum(counts)) == (bins[0], bins[-1], 1000, 1000)
@@ -313,7 +299,7 @@ def test_compiled_models_train_and_are_not_compiled_again(watched: Watched, outs
     compiled = torch.compile(watched.model, backend=backend, fullgraph=True)
     watched.watcher.watch(compiled if outside else watched.model, "all", 2)
     watched.train(8, compiled)
-    torch._dynamo.reset()
+    Later("torch._dynamo").reset()
     kinds = [{name.partition("/")[0] for name in emission} for emission in watched.emitted]
     assert kinds.count({"gradients"}) == 4
     assert kinds.count({"parameters"}) == (4 if outside else 0)
@@ -442,9 +428,9 @@ def test_parameters_that_the_first_pass_makes_are_looked_at(watched: Watched) ->
     assert watched.names == [["parameters/bias", "parameters/weight"]]
 
 
-@pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float64], ids=["bf16", "f64"])
-def test_a_model_that_changes_its_numbers_width_is_watched_on(watched: Watched, dtype: Any) -> None:
-    model = nn.Sequential(nn.Conv2d(1, 2, 3), nn.Flatten())
+@pytest.mark.parametrize("width", ["bfloat16", "float64"])
+def test_a_model_that_changes_its_numbers_width_is_watched_on(watched: Watched, width: str) -> None:
+    model, dtype = nn.Sequential(nn.Conv2d(1, 2, 3), nn.Flatten()), getattr(torch, width)
     watched.watcher.watch(model, "all", 1)
     model.to(dtype)
     model(torch.randn(1, 1, 5, 5, dtype=dtype)).sum().backward()

@@ -109,9 +109,9 @@ def create(
     \b
     Example:  sweep create sweep.yaml      then, in as many terminals as you like:  sweep agent ID
     """
-    from swath.sweeps.cli import running
+    from swath.sweeps.cli import creating
 
-    running.create(spec, json)
+    creating.create(spec, json)
 
 
 @app.command(rich_help_panel=RUN)

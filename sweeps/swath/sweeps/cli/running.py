@@ -1,4 +1,4 @@
-"""What the verbs run and create do: makes a sweep, sets a crew of agents to it, looks on, and tells how it came out."""
+"""What the verb run does: makes a sweep, sets a crew of agents to it, looks on, and tells how it came out."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ import typer
 
 from swath.agents.launchers.ray_options import RayOptions
 from swath.sweeps.cli import outcome
+from swath.sweeps.cli.creating import register
 from swath.sweeps.cli.frame import FAILED, INTERRUPTED, complain, put_json, quit_with
 from swath.sweeps.cli.observers import Lines, Picture, Silence
 from swath.sweeps.cli.report import say_result
@@ -18,7 +19,6 @@ from swath.sweeps.cli.styles import console
 from swath.sweeps.crew import Crew, crew_for
 from swath.sweeps.fronts import front_of
 from swath.sweeps.running import Ran, run_sweep
-from swath.sweeps.spec import load_spec
 from swath.sweeps.states import TrialState
 from swath.sweeps.workspace import Workspace
 from swath.tracking.clock import SYSTEM_CLOCK
@@ -44,24 +44,6 @@ class Options:
     ray: RayOptions | None = None
 
 
-def create(spec: Path, as_json: bool) -> None:
-    """Register a sweep; the id stands alone on stdout, what to do with it goes to stderr."""
-    with Workspace.open() as workspace:
-        sweep_id = _create(workspace, spec)
-    if as_json:
-        put_json({"sweep": sweep_id})
-        return
-    typer.echo(sweep_id)
-    typer.echo(f"run its trials with:  sweep agent {sweep_id}   or  sweep run --resume {sweep_id}", err=True)
-
-
-def _create(workspace: Workspace, path: Path) -> str:
-    spec = load_spec(path)
-    for notice in spec.notices:
-        typer.secho(f"note: {notice}", fg=typer.colors.YELLOW, err=True)
-    return workspace.create(spec, origin=str(path))
-
-
 def run(spec: Path | None, options: Options) -> None:
     """The verb `run`, to its exit code."""
     if (spec is None) == (options.resume is None):
@@ -70,7 +52,7 @@ def run(spec: Path | None, options: Options) -> None:
             "sweep run sweep.yaml makes a new sweep, --resume ID goes on with one",
         )
     with Workspace.open() as workspace:
-        sweep_id = _resumed(workspace, options.resume) if options.resume else _create(workspace, spec or Path())
+        sweep_id = _resumed(workspace, options.resume) if options.resume else register(workspace, spec or Path())
         crew = crew_for(
             workspace, sweep_id, agents=options.agents, on=options.on, executor=options.executor,
             address=options.address, cpu=options.cpu, gpu=options.gpu, ray=options.ray,

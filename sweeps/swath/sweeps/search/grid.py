@@ -1,4 +1,7 @@
-"""Grid search: trial n is point n of the grid, or of those that the constraints allow, whatever came of the others."""
+"""Grid search: trial n is point n of the grid, or of those that the constraints allow, whatever came of the others.
+
+It draws nothing: whoever asks by `point` needs no generator, and so no numpy, which takes its time to import.
+"""
 
 from __future__ import annotations
 
@@ -22,6 +25,10 @@ class Grid:
         self._next = 0
 
     def suggest(self, history: History, number: int, rng: Generator) -> Suggestion | None:
+        return self.point(history, number)
+
+    def point(self, history: History, number: int) -> Suggestion | None:
+        """The suggestion for trial `number`."""
         index = self._index(number)
         if index is None:
             return None
@@ -50,6 +57,10 @@ class GridRest:
         self._first = 0
 
     def suggest(self, history: History, number: int, rng: Generator) -> Suggestion | None:
+        return self.point(history, number)
+
+    def point(self, history: History, number: int) -> Suggestion | None:
+        """The first point that was not handed out."""
         for index in range(self._first, self._space.grid_size):
             config = self._space.grid_point(index)
             if self._space.allows(config) and self._space.point_hash(config) not in history.seen:
