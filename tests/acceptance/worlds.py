@@ -123,7 +123,7 @@ class Server:
     def _start(self) -> subprocess.Popen[str]:
         with self._log.open("a") as file:
             words = ("server", "--host", self._host, "--port", str(self._port))
-            return self._.cold(*words, env=self._env, stdout=file, stderr=file, **self._options)
+            return self._folder.cold(*words, env=self._env, stdout=file, stderr=file, **self._options)
 
     def kill(self) -> None:
         end(self.process)
