@@ -52,11 +52,12 @@ class Task(msgspec.Struct, frozen=True):
 
 
 class Needs(msgspec.Struct, frozen=True):
-    """What one trial needs: CPU cores, GPUs (a part of one, or whole ones), memory in bytes."""
+    """What one trial needs: CPU cores, GPUs (a part of one, or whole ones), memory in bytes, and what else by name."""
 
     cpu: float = 1.0
     gpu: float = 0.0
     memory: int | None = None
+    custom: dict[str, float] = {}
 
 
 class Gang(msgspec.Struct, frozen=True):

@@ -6,7 +6,7 @@ import contextlib
 import os
 import secrets
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,7 +16,7 @@ from swath.agents.launchers.base import Launcher
 from swath.agents.launchers.local import LocalLauncher, Seat
 from swath.agents.launchers.ray_options import RayOptions
 from swath.agents.protocol import Needs
-from swath.agents.slots import environments
+from swath.agents.slots import check_custom, environments
 from swath.sweeps.fleets import Fleet, InlineFleet, LauncherFleet, make_agent
 from swath.sweeps.plan import folder_of, needs_of
 from swath.sweeps.spec import Resources as SpecResources
@@ -53,11 +53,13 @@ def crew_for(
     cpu: float | None = None,
     gpu: float | None = None,
     ray: RayOptions | None = None,
+    has: Mapping[str, float] | None = None,
     function: Callable[..., Any] | None = None,
 ) -> Crew:
     """The crew that the options ask for; what is left open the spec says.
 
     `function` is the one that the sweep was made of, when this process has it: one inline agent then calls it here.
+    `has`: how much this machine has of the resources that the user names.
     """
     spec = workspace.spec(sweep_id)
     count = agents or spec.agents or 1
@@ -68,13 +70,20 @@ def crew_for(
     if ray not in (None, RayOptions()) and place != "ray":
         raise UsageError("where agents go and what they find there is said of agents on Ray alone", "add --on ray")
     _check_ranks(spec.resources, place, executor, gpu)
+    needs = needs_of(spec.resources, gpu)
+    if place == "local" or (has and not address):
+        check_custom(count * spec.resources.nodes, needs, has or {})
+    elif has:
+        raise UsageError(
+            "--resource says what this machine has, and the agents are on a cluster",
+            "its nodes say so themselves: ray start --resources='{\"licence\": 2}'",
+        )
     if executor == "inline" and function is not None and place == "local" and count == 1:
-        agent = make_agent(workspace.source(sweep_id), function=function)
+        agent = make_agent(workspace.source(sweep_id), function=function, has=has)
         return Crew(InlineFleet(agent), 1, "in this process", in_this_process=True)
     if place == "ray":
         wanted = _Wanted(count, executor, address, cpu, gpu, ray or RayOptions())
         return Crew(_ray_fleet(workspace, sweep_id, spec.resources, wanted), count, _ray_place(address))
-    needs = needs_of(spec.resources, gpu)
     fleet = LauncherFleet(_local_launcher(workspace, sweep_id, count, executor, needs))
     return Crew(fleet, count, "local processes")
 
@@ -87,7 +96,8 @@ def room_here() -> Room:
 
 def seats(count: int, needs: Needs) -> list[Seat]:
     """This machine divided among `count` agents. Raises `UsageError` where they need more GPUs than there are."""
-    return [Seat(variables) for variables in environments(count, needs, room_here(), inherited())]
+    words = tuple(word for name, amount in needs.custom.items() for word in ("--resource", f"{name}={amount!r}"))
+    return [Seat(variables, words) for variables in environments(count, needs, room_here(), inherited())]
 
 
 def _check_ranks(asked: SpecResources, place: str, executor: str | None, gpu: float | None) -> None:
@@ -151,6 +161,7 @@ def _ray_fleet(workspace: Workspace, sweep_id: str, asked: SpecResources, wanted
         asked.cpu if wanted.cpu is None else wanted.cpu,
         asked.gpu if wanted.gpu is None else wanted.gpu,
         asked.memory,
+        asked.custom,
         nodes=asked.nodes,
         packed=asked.placement == "pack",
     )

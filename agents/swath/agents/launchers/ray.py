@@ -257,7 +257,14 @@ class RayWorker:
         cluster, free = self._ray.cluster_resources(), self._ray.available_resources()
         names = ["CPU", "GPU", *(name for name, _ in self._resources.custom)]
         there = ", ".join(f"{free.get(name, 0):g} of {cluster.get(name, 0):g} {name}" for name in names)
-        return f"it needs {self._resources.describe()}; free in the cluster: {there}"
+        told = f"it needs {self._resources.describe()}; free in the cluster: {there}"
+        return told if self._fits_a_node() else f"{told}. No node that is there now could ever hold it"
+
+    def _fits_a_node(self) -> bool:
+        """Whether some node has, when nothing runs there, what one agent takes of a node."""
+        nodes = [node["Resources"] for node in self._ray.nodes() if node["Alive"]]
+        wanted = self._resources.bundle().items()
+        return any(all(has.get(name, 0) >= amount for name, amount in wanted) for has in nodes)
 
     def _ended(self) -> Ended:
         if self._dismissed:

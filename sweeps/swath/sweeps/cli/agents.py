@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import logging
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import typer
@@ -40,6 +40,7 @@ class AgentOptions:
     executor: str | None = None
     watch_parent: int | None = None
     quiet: bool = False
+    has: Mapping[str, float] = field(default_factory=dict)
 
 
 def agent(prefix: str, options: AgentOptions) -> None:
@@ -47,7 +48,9 @@ def agent(prefix: str, options: AgentOptions) -> None:
     log_to_stderr()
     with source_of(prefix) as source:
         watched: TrialSource = source if options.quiet else Narrated(source)
-        made = make_agent(watched, name=options.name, executor=options.executor, echo=not options.quiet)
+        made = make_agent(
+            watched, name=options.name, executor=options.executor, echo=not options.quiet, has=options.has
+        )
         if options.name not in (None, made.info.name):
             typer.echo(f"the name {options.name} is taken: this agent is called {made.info.name}", err=True)
         if options.watch_parent is not None:

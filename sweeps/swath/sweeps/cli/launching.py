@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import subprocess
 import sys
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import typer
@@ -36,6 +36,7 @@ class LaunchOptions:
     address: str | None = None
     detach: bool = False
     ray: RayOptions | None = None
+    has: Mapping[str, float] = field(default_factory=dict)
 
 
 def launch(prefix: str, options: LaunchOptions) -> None:
@@ -50,7 +51,7 @@ def launch(prefix: str, options: LaunchOptions) -> None:
             return
         crew = crew_for(
             workspace, sweep_id, agents=options.agents, on="ray", address=options.address, cpu=options.cpu,
-            gpu=options.gpu, ray=options.ray,
+            gpu=options.gpu, ray=options.ray, has=options.has,
         )  # fmt: skip
         code = running.attend(workspace, sweep_id, crew, running.Options(resume=sweep_id))
     if code:
@@ -97,6 +98,7 @@ def _spawn(workspace: Workspace, sweep_id: str, options: LaunchOptions, log: Pat
         value = getattr(options, name)
         argv += [f"--{name}", str(value)] if value is not None else []
     argv += options.ray.to_arguments() if options.ray else []
+    argv += [word for name, amount in options.has.items() for word in ("--resource", f"{name}={amount!r}")]
     env = inherited() | {"SWATH_DIR": str(workspace.root)}
     with log.open("ab") as file:
         return subprocess.Popen(

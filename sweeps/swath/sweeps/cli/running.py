@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import sys
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -42,6 +43,7 @@ class Options:
     as_json: bool = False
     quiet: bool = False
     ray: RayOptions | None = None
+    has: Mapping[str, float] = field(default_factory=dict)
 
 
 def create(spec: Path, as_json: bool) -> None:
@@ -74,6 +76,7 @@ def run(spec: Path | None, options: Options) -> None:
         crew = crew_for(
             workspace, sweep_id, agents=options.agents, on=options.on, executor=options.executor,
             address=options.address, cpu=options.cpu, gpu=options.gpu, ray=options.ray,
+            has=options.has,
         )  # fmt: skip
         code = attend(workspace, sweep_id, crew, options)
     if code:

@@ -94,9 +94,11 @@ RESOURCES: dict[str, str] = {
     "nodes": "On how many machines one trial runs, which are reserved together; default 1.",
     "processes": "How many processes of one trial start on each node; default 1, with nodes one for each GPU.",
     "placement": "spread (default): each node is a machine of its own; pack: nodes may share a machine.",
+    "custom": "What else one trial needs, by names of your own, on each of its nodes: {licence: 1, tpu: 4}.",
 }
 PLACEMENTS: tuple[str, ...] = ("spread", "pack")
-RESOURCES_LATER: tuple[str, ...] = ("custom",)
+#: What has a key of its own, and so is no custom resource; Ray takes these words itself.
+NOT_CUSTOM: tuple[str, ...] = ("cpu", "gpu", "memory", "object_store_memory", "nodes", "processes")
 
 RETRY: dict[str, str] = {
     "max": "How often one trial is run again at most; default 5.",

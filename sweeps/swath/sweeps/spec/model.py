@@ -113,7 +113,7 @@ class WarmStart:
 class Resources:
     """What one trial needs on each of its `nodes`; `memory` in bytes, None: unlimited.
 
-    `processes` start on each node, None: as many as follow from the rest.
+    `processes` start on each node, None: as many as follow from the rest. `custom`: amounts of what the user names.
     """
 
     cpu: float = 1.0
@@ -122,6 +122,7 @@ class Resources:
     nodes: int = 1
     processes: int | None = None
     placement: Placement = "spread"
+    custom: tuple[tuple[str, float], ...] = ()
 
     @property
     def distributed(self) -> bool:
@@ -142,6 +143,7 @@ class Resources:
         for key in ("nodes", "processes", "placement"):
             if getattr(self, key) != getattr(plain, key):
                 more[key] = getattr(self, key)
+        more |= {"custom": dict(self.custom)} if self.custom else {}
         return {"cpu": self.cpu, "gpu": self.gpu, **more}
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 from typing import Any, cast
 
@@ -12,13 +13,15 @@ from swath.sweeps.spec.model import Aggregate, Budget, Placement, Repeats, Resou
 from swath.sweeps.spec.reader import Reader, shown
 from swath.sweeps.spec.units import parse_bytes, parse_seconds
 
+_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_.-]*")
+
 
 def read_resources(read: Reader, data: dict[str, Any]) -> Resources:
     """What one trial needs."""
     resources, path = read.mapping(data, "resources"), ("resources",)
     if resources is None:
         return Resources()
-    read.keys(resources, path, keys.RESOURCES, keys.RESOURCES_LATER)
+    read.keys(resources, path, keys.RESOURCES)
     cpu, gpu = read.number(resources, "cpu", path, above=0), read.number(resources, "gpu", path, least=0)
     found = Resources(
         cpu=1.0 if cpu is None else float(cpu),
@@ -27,6 +30,7 @@ def read_resources(read: Reader, data: dict[str, Any]) -> Resources:
         nodes=read.whole(resources, "nodes", 1, path) or 1,
         processes=read.whole(resources, "processes", 1, path),
         placement=cast(Placement, read.choice(resources, "placement", keys.PLACEMENTS, path) or "spread"),
+        custom=_custom(read, resources),
     )
     if found.processes is not None and 0 < found.gpu < found.processes:
         hint = f"gpu is the number on each node: give gpu: {found.processes}, or start at most one process for each GPU"
@@ -34,6 +38,21 @@ def read_resources(read: Reader, data: dict[str, Any]) -> Resources:
     if "placement" in resources and found.nodes == 1:
         read.fault((*path, "placement"), "places nothing: a trial has one node", "add nodes: 2, or leave it out")
     return found
+
+
+def _custom(read: Reader, resources: dict[str, Any]) -> tuple[tuple[str, float], ...]:
+    """Amounts of what the user names, in the order of the names."""
+    given, path = read.mapping(resources, "custom", ("resources",)) or {}, ("resources", "custom")
+    found = []
+    for name in sorted(given):
+        if name.lower() in keys.NOT_CUSTOM:
+            read.fault((*path, name), f"{name} is no custom resource", f"write it beside custom: {name.lower()}: ...")
+        elif not _NAME.fullmatch(name):
+            hint = "letters, digits, '_', '-' and '.', with a letter or '_' first"
+            read.fault((*path, name), f"{name!r} cannot be the name of a resource", hint)
+        amount = read.number(given, name, path, above=0)
+        found.append((name, float(amount or 0)))
+    return tuple(found)
 
 
 def _memory(read: Reader, resources: dict[str, Any]) -> int | None:

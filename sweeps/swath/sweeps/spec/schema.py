@@ -152,6 +152,9 @@ def _resources() -> Schema:
     types: dict[str, Schema] = {
         "cpu": _POSITIVE, "gpu": {"type": "number", "minimum": 0}, "memory": memory,
         "nodes": whole, "processes": whole, "placement": {"enum": list(keys.PLACEMENTS)},
+        "custom": {
+            "type": "object", "additionalProperties": False, "patternProperties": {_PARAMETER_NAME: _POSITIVE},
+        },
     }  # fmt: skip
     return _object(keys.RESOURCES, types)
 
