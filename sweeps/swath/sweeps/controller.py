@@ -25,7 +25,7 @@ from swath.agents.protocol import (
     Verdict,
     Wait,
 )
-from swath.sweeps import budgets, dismissing, endings, intake, ledger, losses, targets
+from swath.sweeps import budgets, dismissing, endings, intake, ledger, losses, memory, targets
 from swath.sweeps.ledger import AgentRow, TrialRow
 from swath.sweeps.plan import Plan, needs_of
 from swath.sweeps.states import ENDED, SweepState, TrialState, check_trial_move
@@ -164,7 +164,7 @@ class Controller:
         running = [trial for trial in found if trial.state is TrialState.RUNNING]
         for trial in running:
             if trial.agent_id == agent_id and trial.request == request:
-                return _assignment(trial)
+                return _assignment(trial, memory.request(step.plan.spec, trial.ooms) if trial.ooms else None)
         if wish := ledger.wish_of(step.connection, agent_id):
             return Over(dismissing.REASONS[wish])
         if running:
@@ -176,7 +176,10 @@ class Controller:
             case SweepState.PAUSED:
                 ledger.see_agent(step.connection, agent_id, step.now)
                 return Wait(PAUSED_WAIT_S, "the sweep is paused")
-        wanted = found[0] if found else self._promoted(step) or self._make(step)
+        choice = memory.choose(step, agent_id, found)
+        wanted = choice.trial
+        if wanted is None and choice.new:
+            wanted = self._promoted(step) or self._make(step)
         if wanted is not None:
             return self._lease(step, wanted, agent_id, request)
         return self._nothing_left(step, agent_id, request)
@@ -186,6 +189,8 @@ class Controller:
         if endings.finish_if_done(step):
             return Over(step.sweep.reason)
         running, queued, _ = ledger.count_live(step.connection, self.sweep_id)
+        if not running and queued and endings.drop_beyond(step):
+            return Wait(0.0, "trials that ask for more memory than there is were dropped")
         if not running and not queued and (last := endings.next_promotion(step, True)):
             return self._lease(step, endings.promote(step, last), agent_id, request)
         ledger.see_agent(step.connection, agent_id, step.now)
@@ -220,9 +225,11 @@ class Controller:
         check_trial_move(trial.run_id, trial.state, TrialState.RUNNING)
         new = trial.attempt == 0
         attempt = trial.attempt + 1
+        grown = memory.request(step.plan.spec, trial.ooms) if trial.ooms else None
+        more = f" with {memory.said(grown)} of memory" if grown else ""
         trial = replace(
-            trial, state=TrialState.RUNNING, reason=f"attempt {attempt} is running", attempt=attempt, agent_id=agent_id,
-            request=request, expires=step.now + self._lease_s, started=step.now, ended=None,
+            trial, state=TrialState.RUNNING, reason=f"attempt {attempt} is running{more}", attempt=attempt,
+            agent_id=agent_id, request=request, expires=step.now + self._lease_s, started=step.now, ended=None,
             exit_code=None, error="", not_before=None,
         )  # fmt: skip
         if new:
@@ -236,9 +243,9 @@ class Controller:
             step.move(SweepState.RUNNING, "")
         step.event(
             "trial.started", trial.run_id, number=trial.number, name=trial.name, config=trial.config, agent=agent_id,
-            attempt=attempt,
+            attempt=attempt, **({"memory": grown} if grown else {}),
         )  # fmt: skip
-        return _assignment(trial)
+        return _assignment(trial, grown)
 
     # Small things.
 
@@ -268,8 +275,9 @@ class Controller:
         taken = {row.name for row in ledger.agents_of(step.connection, self.sweep_id)}
         name = _unique(agent.name, taken)
         row = AgentRow(
-            agent.id, self.sweep_id, name, agent.host, agent.pid, agent.started, agent.kind, "active", step.now
-        )
+            agent.id, self.sweep_id, name, agent.host, agent.pid, agent.started, agent.kind, "active", step.now,
+            pool=agent.pool, memory=agent.memory, most=agent.most,
+        )  # fmt: skip
         ledger.insert_agent(step.connection, row)
         step.event("agent.joined", agent.id, name=name, host=agent.host, pid=agent.pid)
 
@@ -279,8 +287,9 @@ def _asked_of(trial: TrialRow) -> str:
     return "stop" if trial.verdict in ("pause", "exploit") else trial.verdict
 
 
-def _assignment(trial: TrialRow) -> Assignment:
-    return Assignment(Lease(trial.run_id, trial.attempt, trial.agent_id), trial.number, trial.name, trial.config)
+def _assignment(trial: TrialRow, grown: int | None) -> Assignment:
+    lease = Lease(trial.run_id, trial.attempt, trial.agent_id)
+    return Assignment(lease, trial.number, trial.name, trial.config, grown)
 
 
 def _check_lease(trial: TrialRow, lease: Lease) -> None:

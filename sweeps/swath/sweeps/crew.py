@@ -167,7 +167,7 @@ def _ray_fleet(workspace: Workspace, sweep_id: str, asked: SpecResources, wanted
     )
     launcher = RayLauncher(
         settings, wanted.agents, resources=resources, address=wanted.address, placed=wanted.ray,
-        progress=_progress(workspace, sweep_id),
+        wanting=lambda: workspace.unplaced_memory(sweep_id), progress=_progress(workspace, sweep_id),
     )  # fmt: skip
     return LauncherFleet(launcher, server)
 

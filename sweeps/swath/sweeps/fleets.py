@@ -19,6 +19,7 @@ from swath.tracking.clock import SYSTEM_CLOCK
 from swath.tracking.errors import UsageError
 from swath.tracking.host import this_host
 from swath.tracking.runs.names import new_id
+from swath.tracking.surroundings.machine import memory_here
 
 if TYPE_CHECKING:
     from swath.tracking.server import ServerThread
@@ -72,15 +73,16 @@ def make_agent(
     function: Callable[..., Any] | None = None,
     echo: bool = False,
     has: Mapping[str, float] | None = None,
+    pool: str = "",
 ) -> Agent:
     """An agent in this process with the executor that the sweep's task asks for.
 
     `function` is called in this process instead of whatever the sweep names. The agent's `info.name` is the one that
     the sweep knows it by, which is not `name` where another agent has that one. `has`: what it has of the resources
-    that the user names; raises `UsageError` where a trial needs more.
+    that the user names; raises `UsageError` where a trial needs more. Agents of one `pool` share this machine's memory.
     """
     check_executor(executor)
-    info = new_info(name)
+    info = msgspec.structs.replace(new_info(name), pool=pool, memory=memory_here())
     job = source.join(info)
     try:
         check_custom(1, job.needs, has or {})

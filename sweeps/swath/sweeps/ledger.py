@@ -81,6 +81,7 @@ class TrialRow(msgspec.Struct, frozen=True):
     exit_code: int | None = None
     error: str = ""
     not_before: float | None = None
+    ooms: int = 0
 
 
 class AgentRow(msgspec.Struct, frozen=True):
@@ -96,6 +97,9 @@ class AgentRow(msgspec.Struct, frozen=True):
     state: str
     seen: float
     wish: str = ""
+    pool: str = ""
+    memory: int | None = None
+    most: int | None = None
 
 
 _SWEEP_COLUMNS = [column.name for column in sweeps.columns]

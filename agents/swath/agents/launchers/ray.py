@@ -8,7 +8,8 @@ import math
 import os
 import socket
 import warnings
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 from typing import Any
 
 import psutil
@@ -18,6 +19,7 @@ from swath.agents.executors.base import Executor
 from swath.agents.executors.children import ChildExecutor
 from swath.agents.executors.nodes import NodeLost, NodesExecutor
 from swath.agents.launchers.base import TERMINATED, AgentEvent, Ended, Launcher, Worker, fate_of
+from swath.agents.launchers.growing import Growing
 from swath.agents.launchers.ray_actor import ActorSettings, RayAgent
 from swath.agents.launchers.ray_nodes import RayNode, in_bundle, other_nodes, reserve
 from swath.agents.launchers.ray_options import RayOptions
@@ -75,6 +77,8 @@ class RayLauncher(Launcher):
     `address` is a cluster's ("auto", "host:port", "ray://host:port"); without one a Ray is started on this machine for
     as long as the launcher lives, with room for all agents. A Ray that this process is connected to already is used,
     and left as it is. swath must be installed on every node. `placed`: on which nodes, and with what.
+
+    `wanting` tells how many bytes a trial waits for that no agent has: one with so much then takes another's place.
     """
 
     def __init__(
@@ -86,6 +90,7 @@ class RayLauncher(Launcher):
         address: str | None = None,
         placed: RayOptions | None = None,
         patience_s: float = 10.0,
+        wanting: Callable[[], int | None] = lambda: None,
         **options: Any,
     ) -> None:
         super().__init__(agents, **options)
@@ -93,6 +98,8 @@ class RayLauncher(Launcher):
         self._resources = resources or Resources()
         self._address = address
         self._placed = placed or RayOptions()
+        self._wanting = wanting
+        self._growing = Growing(clock=self._clock, patience_s=patience_s)
         self._group: Any = None
         self._patience_s = patience_s
         self._ray: Any = None
@@ -108,11 +115,20 @@ class RayLauncher(Launcher):
         elif self._placed.folder is not None:
             told = "this process is connected to a Ray already, and a folder is sent with a new connection alone"
             raise UsageError(told, 'pass it to ray.init(runtime_env={"working_dir": ...}) instead')
-        if self._resources.nodes == 1:
-            self._actor_class = self._ray.remote(RayAgent).options(**self._options(), **self._place())
-        else:
-            self._actor_class = self._ray.remote(RayGangAgent)
+        self._actor_class = self._ray.remote(RayAgent if self._resources.nodes == 1 else RayGangAgent)
+        self._placing = self._place() if self._resources.nodes == 1 else {}
         super().start()
+
+    def poll(self, *, replace: bool = True) -> list[AgentEvent]:
+        events = super().poll(replace=replace)
+        if replace and not self._stopping and self._broken is None:
+            workers = [worker for worker in self._workers if isinstance(worker, RayWorker)]
+            step = self._growing.step(self._wanting, workers)
+            for worker in step.leave:
+                worker.drain()
+            for amount in step.hire:
+                self._workers.append(self._hire(self._next_name(), amount))
+        return events
 
     def close(self) -> None:
         try:
@@ -138,9 +154,9 @@ class RayLauncher(Launcher):
                 "name a cluster with --address or RAY_ADDRESS, or let nodes share machines: resources.placement: pack",
             )
 
-    def _options(self) -> dict[str, Any]:
+    def _options(self, resources: Resources) -> dict[str, Any]:
         environment = self._placed.of_agent()
-        options = {**self._resources.options(), "max_concurrency": THREADS, "max_restarts": 0}
+        options = {**resources.options(), "max_concurrency": THREADS, "max_restarts": 0}
         return options | ({"runtime_env": environment} if environment else {})
 
     def _place(self) -> dict[str, Any]:
@@ -159,16 +175,25 @@ class RayLauncher(Launcher):
             "scheduling_strategy": self._ray.util.scheduling_strategies.PlacementGroupSchedulingStrategy(self._group)
         }
 
-    def _hire(self, name: str) -> Worker:
+    def _hire(self, name: str, memory: int | None = None) -> Worker:
         told_at = self._clock.monotonic() + self._patience_s
-        wanted = self._resources
+        wanted = self._resources if memory is None else replace(self._resources, memory=memory)
+        settings = self._settings
+        if wanted.memory is not None:
+            settings = replace(settings, memory=wanted.memory, most=self._most())
         if wanted.nodes == 1:
-            actor = self._actor_class.remote(self._settings, name)
+            place = self._placing if memory is None or self._group is None else {}  # no bundle of a group is so big
+            actor = self._actor_class.options(**self._options(wanted), **place).remote(settings, name)
             return RayWorker(name, self._ray, actor, wanted, self._clock, told_at)
         group = reserve(self._ray, wanted.bundle(), wanted.nodes, "PACK" if wanted.packed else "STRICT_SPREAD")
-        options = self._options() | {"scheduling_strategy": in_bundle(self._ray, group, 0)}
-        actor = self._actor_class.options(**options).remote(self._settings, name, wanted)
+        options = self._options(wanted) | {"scheduling_strategy": in_bundle(self._ray, group, 0)}
+        actor = self._actor_class.options(**options).remote(settings, name, wanted)
         return RayWorker(name, self._ray, actor, wanted, self._clock, told_at, group)
+
+    def _most(self) -> int | None:
+        """The most memory that an agent could have on a node that is there now."""
+        amounts = [int(node["Resources"].get("memory", 0)) for node in self._ray.nodes() if node["Alive"]]
+        return max(amounts, default=None)
 
 
 class RayGangAgent(RayAgent):
@@ -221,6 +246,8 @@ class RayWorker:
         group: Any = None,
     ) -> None:
         self.name = name
+        self.memory = resources.memory or 0
+        self.leaves = False
         self._ray = ray
         self._actor = actor
         self._resources = resources
@@ -284,7 +311,13 @@ class RayWorker:
             return Ended("died", f"Ray lost it: {_first_lines(error)}")
         return Ended(fate_of(code), reason, code)
 
+    @property
+    def stands(self) -> bool:
+        """Whether the agent has begun to work."""
+        return self._standing is None
+
     def drain(self) -> None:
+        self.leaves = True
         if not self._dismiss():
             self._actor.drain.remote()
 

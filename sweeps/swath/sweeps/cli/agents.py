@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -28,6 +29,7 @@ from swath.sweeps.cli.frame import BROKEN_PROGRAM, INTERRUPTED, TERMINATED, comp
 from swath.sweeps.fleets import make_agent
 from swath.sweeps.workspace import Workspace
 from swath.tracking.errors import NotFound
+from swath.tracking.host import this_host
 from swath.tracking.settings import Settings
 
 
@@ -49,8 +51,9 @@ def agent(prefix: str, options: AgentOptions) -> None:
     with source_of(prefix) as source:
         watched: TrialSource = source if options.quiet else Narrated(source)
         made = make_agent(
-            watched, name=options.name, executor=options.executor, echo=not options.quiet, has=options.has
-        )
+            watched, name=options.name, executor=options.executor, echo=not options.quiet, has=options.has,
+            pool=f"{this_host()}-{os.getppid()}" if options.watch_parent is not None else "",
+        )  # fmt: skip
         if options.name not in (None, made.info.name):
             typer.echo(f"the name {options.name} is taken: this agent is called {made.info.name}", err=True)
         if options.watch_parent is not None:
@@ -147,6 +150,7 @@ class Narrated:
     def _heard(self, offer: Offer) -> Offer:
         if isinstance(offer, Assignment) and offer.lease.run_id not in self._names:
             self._names[offer.lease.run_id] = f"trial {offer.number}"
-            again = f" (attempt {offer.lease.attempt})" if offer.lease.attempt > 1 else ""
+            more = f", {offer.memory / 2**30:.3g} GiB of memory" if offer.memory else ""
+            again = f" (attempt {offer.lease.attempt}{more})" if offer.lease.attempt > 1 else ""
             typer.echo(f"trial {offer.number} started{again}  {words.config_line(offer.config)}")
         return offer

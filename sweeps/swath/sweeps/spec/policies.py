@@ -9,10 +9,11 @@ from typing import Any, cast
 from swath.sweeps.spec import keys
 from swath.sweeps.spec.faults import nearest
 from swath.sweeps.spec.loader import as_list
-from swath.sweeps.spec.model import Aggregate, Budget, Placement, Repeats, Resources, Retry
+from swath.sweeps.spec.model import Aggregate, Budget, Placement, Repeats, Resources, Retry, RetryOom
 from swath.sweeps.spec.reader import Reader, shown
 from swath.sweeps.spec.units import parse_bytes, parse_seconds
 
+_TIMES = re.compile(r"\s*x\s*([0-9]+(?:\.[0-9]+)?)\s*", re.IGNORECASE)
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_.-]*")
 
 
@@ -74,7 +75,7 @@ def read_retry(read: Reader, data: dict[str, Any]) -> Retry:
         return Retry()
     read.keys(retry, path, keys.RETRY)
     most, on = read.whole(retry, "max", 0, path), retry.get("on")
-    policy = _patience(read, retry, path)
+    policy = replace(_patience(read, retry, path), oom=_oom(read, data, retry))
     if most is not None:
         policy = replace(policy, max=most)
     if "on" in retry and not isinstance(on, list):
@@ -86,6 +87,26 @@ def read_retry(read: Reader, data: dict[str, Any]) -> Retry:
             hint = nearest(str(ending), keys.RETRY_ON)
             read.fault((*path, "on", index), f"must be {as_list(keys.RETRY_ON)}, not {shown(ending)}", hint)
     return replace(policy, on=frozenset(ending for ending in on if isinstance(ending, str)))
+
+
+def _oom(read: Reader, data: dict[str, Any], retry: dict[str, Any]) -> RetryOom | None:
+    """How much more memory a trial gets that ran out of it."""
+    oom, path = read.mapping(retry, "oom", ("retry",)), ("retry", "oom")
+    if oom is None:
+        return None
+    read.keys(oom, path, keys.RETRY_OOM)
+    value, most = oom.get("memory"), read.whole(oom, "max", 1, path)
+    found = _TIMES.fullmatch(value) if isinstance(value, str) else None
+    factor = float(found[1]) if found else 0.0
+    if factor <= 1:
+        told = f"must be a multiple above 1, not {shown(value)}" if "memory" in oom else "is missing"
+        read.fault((*path, "memory") if "memory" in oom else path, told, "write memory: x2 for twice as much each time")
+        return None
+    resources = data.get("resources")
+    if not isinstance(resources, dict) or "memory" not in resources:
+        told = "multiplies the memory of a trial, and the file does not say how much that is"
+        read.fault((*path, "memory"), told, "add it: resources: {memory: 8GiB}")
+    return RetryOom(factor) if most is None else RetryOom(factor, most)
 
 
 def _patience(read: Reader, retry: dict[str, Any], path: tuple[str, ...]) -> Retry:

@@ -160,12 +160,17 @@ def _resources() -> Schema:
 
 
 def _retry() -> Schema:
+    oom: dict[str, Schema] = {
+        "memory": {"type": "string", "pattern": "^ *[xX] *[0-9]+([.][0-9]+)? *$"},
+        "max": {"type": "integer", "minimum": 1, "default": 2},
+    }
     types: dict[str, Schema] = {
         "max": {"type": "integer", "minimum": 0, "default": 5},
         "on": {"type": "array", "items": {"enum": list(keys.RETRY_ON)}},
         "backoff": _TEXT,
         "backoff_max": {**_TEXT, "default": "10m"},
         "hang_after": _TEXT,
+        "oom": _object(keys.RETRY_OOM, oom, required=["memory"]),
         "set_aside": {"type": "integer", "minimum": 1, "default": 20},
     }
     return _object(keys.RETRY, types)
