@@ -35,6 +35,8 @@ from swath.tracking.blobs import Blobs
 from swath.tracking.clock import Clock
 from swath.tracking.errors import LeaseLost, NotFound, UsageError
 from swath.tracking.runlog.logfile import write_at
+from swath.tracking.runs.checkpoints import Manifest
+from swath.tracking.runs.inbox import Inbox
 from swath.tracking.store import Database
 
 replace = msgspec.structs.replace
@@ -123,6 +125,23 @@ class Controller:
         kept = self._blobs.put_file(path)
         if kept != digest:
             raise UsageError(f"{path} holds other bytes than {digest}", "name the file by the SHA-256 of its bytes")
+
+    def keep_checkpoint(self, lease: Lease, manifest: Manifest) -> tuple[str, ...]:
+        """Make a checkpoint whose parts were brought here the trial's newest one; which digests are missing.
+
+        Nothing is kept where some are. May be repeated. Raises `LeaseLost`: what an attempt saved that lost its
+        trial takes the place of nothing.
+        """
+        with self._step() as step:
+            _check_lease(self._trial(step, lease), lease)
+            inbox = Inbox(layout.run_dir(self._root, lease.run_id))
+            missing = inbox.missing(manifest)
+            if not missing and inbox.keep(manifest):
+                note = manifest.note
+                step.event(
+                    "trial.checkpoint", lease.run_id, attempt=note.attempt, step=note.step, bytes=manifest.size
+                )  # fmt: skip
+            return missing
 
     def leave(self, agent_id: str, reason: str) -> None:
         with self._step() as step:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Protocol, Self
 import msgspec
 
 from swath.agents.agent import Agent, AgentReport
+from swath.agents.checkpoints import Carrier
 from swath.agents.executors.choice import check_executor, executor_for
 from swath.agents.launchers.base import AgentEvent, Launcher
 from swath.agents.protocol import AgentInfo, TrialSource
@@ -74,12 +75,14 @@ def make_agent(
     echo: bool = False,
     has: Mapping[str, float] | None = None,
     pool: str = "",
+    carrier: Carrier | None = None,
 ) -> Agent:
     """An agent in this process with the executor that the sweep's task asks for.
 
     `function` is called in this process instead of whatever the sweep names. The agent's `info.name` is the one that
     the sweep knows it by, which is not `name` where another agent has that one. `has`: what it has of the resources
     that the user names; raises `UsageError` where a trial needs more. Agents of one `pool` share this machine's memory.
+    `carrier` brings checkpoints to a source that does not share this disk.
     """
     check_executor(executor)
     info = msgspec.structs.replace(new_info(name), pool=pool, memory=memory_here())
@@ -90,7 +93,8 @@ def make_agent(
         source.leave(info.id, error.message)
         raise
     info = msgspec.structs.replace(info, name=job.agent_name or info.name)
-    return Agent(source, executor_for(job.task, executor, function=function, echo=echo), info)
+    made = executor_for(job.task, executor, function=function, echo=echo)
+    return Agent(source, made, info, carrier=carrier)
 
 
 def new_info(name: str | None = None, kind: str = "local") -> AgentInfo:

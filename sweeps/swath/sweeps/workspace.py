@@ -149,6 +149,9 @@ class Workspace:
 
     def source(self, sweep_id: str, *, remote: bool = False) -> TrialSource:
         """Who hands out the trials of a sweep. `remote`: to agents that do not share this disk and ship their logs."""
+        return self._controller(sweep_id, remote)
+
+    def _controller(self, sweep_id: str, remote: bool) -> Controller:
         key = (sweep_id, remote)
         if key not in self._sources:
             self._sources[key] = Controller(
@@ -259,6 +262,7 @@ class Workspace:
 
     def routes(self) -> list[BaseRoute]:
         """What a server of this store answers: agents of its sweeps, runs that are shipped here, and `Api`."""
+        from swath.sweeps.checkpoint_routes import checkpoint_routes
         from swath.sweeps.routes import sweep_routes
         from swath.tracking.api.local import LocalSource
         from swath.tracking.server.api_routes import api_routes
@@ -268,9 +272,11 @@ class Workspace:
             return ledger.get_sweep(connection, sweep_id) is not None
 
         agents = sweep_routes(lambda name: self.source(name, remote=True), self._clock)
+        most = int(Settings.from_environment().checkpoint_gib * 2**30)
+        kept = checkpoint_routes(self.root, lambda name: self._controller(name, True), most)
         shipped = run_routes(self.root, self._database, _TRIALS, owns, self._clock)
         self._api_source = self._api_source or LocalSource(self.root, self._clock)
-        return [*agents, *shipped, *api_routes(self._api_source)]
+        return [*agents, *kept, *shipped, *api_routes(self._api_source)]
 
     def alerts(self) -> ServerAlerts:
         """What a server of this store sends of its runs' alerts, to the targets that this process is told."""

@@ -65,7 +65,7 @@ class RayAgent:
         try:
             with self._source:
                 job = self._source.join(self._info)
-                agent = Agent(self._source, self._executor(job), self._info)
+                agent = Agent(self._source, self._executor(job), self._info, carrier=self._source.carrier)
                 self._agent = agent
                 for wish in self._leaving:
                     getattr(agent, wish)()
