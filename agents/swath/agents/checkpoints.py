@@ -8,6 +8,7 @@ import shutil
 import threading
 from collections.abc import Callable
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import msgspec
 
@@ -19,8 +20,10 @@ from swath.tracking.errors import LeaseLost, RetryLater, SwathError
 from swath.tracking.runlog.frames import HEADER_SIZE
 from swath.tracking.runlog.logfile import write_at
 from swath.tracking.runs.checkpoints import Checkpoint, Checkpoints, Manifest, Note
-from swath.tracking.shipping.client import Client
 from swath.tracking.shipping.delivery import BlobDelivery
+
+if TYPE_CHECKING:
+    from swath.tracking.shipping.client import Client
 
 logger = logging.getLogger("swath.agents")
 

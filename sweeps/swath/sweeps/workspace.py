@@ -263,6 +263,7 @@ class Workspace:
     def routes(self) -> list[BaseRoute]:
         """What a server of this store answers: agents of its sweeps, runs that are shipped here, and `Api`."""
         from swath.sweeps.checkpoint_routes import checkpoint_routes
+        from swath.sweeps.crew_routes import crew_routes
         from swath.sweeps.routes import sweep_routes
         from swath.tracking.api.local import LocalSource
         from swath.tracking.server.api_routes import api_routes
@@ -276,7 +277,7 @@ class Workspace:
         kept = checkpoint_routes(self.root, lambda name: self._controller(name, True), most)
         shipped = run_routes(self.root, self._database, _TRIALS, owns, self._clock)
         self._api_source = self._api_source or LocalSource(self.root, self._clock)
-        return [*agents, *kept, *shipped, *api_routes(self._api_source)]
+        return [*agents, *kept, *crew_routes(self), *shipped, *api_routes(self._api_source)]
 
     def alerts(self) -> ServerAlerts:
         """What a server of this store sends of its runs' alerts, to the targets that this process is told."""

@@ -13,7 +13,6 @@ from pathlib import Path
 import typer
 
 from swath.agents.agent import install_signals
-from swath.agents.http_source import HttpSource
 from swath.agents.protocol import (
     AgentInfo,
     Assignment,
@@ -50,7 +49,7 @@ def agent(prefix: str, options: AgentOptions) -> None:
     """Run one agent until there are no more trials."""
     log_to_stderr()
     with source_of(prefix) as source:
-        carrier = source.carrier if isinstance(source, HttpSource) else None
+        carrier = getattr(source, "carrier", None)  # where the source is a server
         watched: TrialSource = source if options.quiet else Narrated(source)
         made = make_agent(
             watched, name=options.name, executor=options.executor, echo=not options.quiet, has=options.has,
@@ -93,6 +92,8 @@ def asks_server(prefix: str) -> bool:
 def source_of(prefix: str) -> Iterator[TrialSource]:
     """The sweep's trial source: a server's, else this folder's store."""
     if asks_server(prefix):
+        from swath.agents.http_source import HttpSource
+
         settings = Settings.from_environment()
         with HttpSource(settings.url or "", settings.token or "", prefix) as source:
             yield source
