@@ -99,6 +99,28 @@ def test_agents_run_on_both_nodes_and_survive_the_loss_of_one(
     assert nodes_of(source) == {first.node_id}
 
 
+def test_agents_follow_the_nodes_as_they_come_and_go(cluster: Any, servers: ServerMaker, tmp_path: Path) -> None:
+    """Only nodes with the sweep's own resource count; the trial of a node that goes is run again on the other."""
+    first = cluster.add_node(num_cpus=1, resources={"licence": 1})
+    source = source_in(tmp_path, 4)
+    (tmp_path / "wait").touch()
+    server = servers.serve(source, "0.0.0.0")
+    settings = ActorSettings(server.url_at(advertise_host(cluster.address)), servers.TOKEN, "s1", "inline")
+    wanted = Resources(cpu=1, custom=(("licence", 1.0),))
+    with RayLauncher(settings, 1, address=cluster.address, resources=wanted, follow=True) as launcher:
+        launcher.start()
+        until(launcher, lambda: nodes_of(source) == {first.node_id})
+        second = cluster.add_node(num_cpus=1, resources={"licence": 1})
+        until(launcher, lambda: nodes_of(source) == {first.node_id, second.node_id})
+        assert launcher.alive == 2
+        cluster.remove_node(second, allow_graceful=False)
+        until(launcher, lambda: launcher.alive == 1)
+        (tmp_path / "wait").unlink()
+        until(launcher, lambda: source.endings().total() == 4)
+    assert source.endings() == {"finished": 4}
+    assert nodes_of(source) == {first.node_id}
+
+
 def test_an_address_where_no_ray_is_is_a_usage_error(servers: ServerMaker, tmp_path: Path) -> None:
     launcher = launcher_of(source_in(tmp_path, 1), servers, "127.0.0.1:1", 1)
     with pytest.raises(UsageError, match=r"127\.0\.0\.1:1"), launcher:

@@ -22,7 +22,7 @@ def run(
     spec: Spec,
     function: Function | None = None,
     *,
-    agents: int | None = None,
+    agents: int | str | None = None,
     on: str | None = None,
     executor: str | None = None,
     address: str | None = None,
@@ -36,12 +36,12 @@ def run(
     """Make a sweep, run it to its end, and give back its trials and the best of them.
 
     `spec`: a YAML file, YAML text, a dict, or a `SweepSpec`. `function`: what a trial calls, as `function(config)` or
-    `function()`; without it, what the spec names. `agents` trials run at the same time. `on`: "local" or "ray";
-    the default is ray when there is an `address` (or RAY_ADDRESS). `executor`: "process" (a child for each trial) or
-    "inline" (with one local agent: called in this very process). `ray`: where agents on Ray go and what they find
-    there, a dict with any of `strategy` ("spread" or "pack"), `labels` (of nodes), `working_dir` (a folder that is sent
-    along), `pip` (packages), `env` (variables). `resources`: what this machine has of what the spec's
-    `resources.custom` names. `root`: the `.swath` folder.
+    `function()`; without it, what the spec names. `agents` trials run at the same time ("auto": as many as there is
+    room for). `on`: "local" or "ray"; the default is ray when there is an `address` (or RAY_ADDRESS). `executor`:
+    "process" (a child for each trial) or "inline" (with one local agent: called in this very process). `ray`: where
+    agents on Ray go and what they find there, a dict with any of `strategy` ("spread" or "pack"), `labels` (of nodes),
+    `working_dir` (a folder that is sent along), `pip` (packages), `env` (variables). `resources`: what this machine has
+    of what the spec's `resources.custom` names. `root`: the `.swath` folder.
 
     Raises `SpecError` for a wrong spec and `SwathError` when the program is broken. Ctrl-C lets running trials
     finish, a second one stops them; the result tells how far it came, and `sweep run --resume ID` goes on with it.

@@ -19,6 +19,7 @@ from swath.agents.executors.base import Executor
 from swath.agents.executors.children import ChildExecutor
 from swath.agents.executors.nodes import NodeLost, NodesExecutor
 from swath.agents.launchers.base import TERMINATED, AgentEvent, Ended, Launcher, Worker, fate_of
+from swath.agents.launchers.following import Following, Node, room
 from swath.agents.launchers.growing import Growing
 from swath.agents.launchers.ray_actor import ActorSettings, RayAgent
 from swath.agents.launchers.ray_nodes import RayNode, in_bundle, other_nodes, reserve
@@ -78,7 +79,9 @@ class RayLauncher(Launcher):
     as long as the launcher lives, with room for all agents. A Ray that this process is connected to already is used,
     and left as it is. swath must be installed on every node. `placed`: on which nodes, and with what.
 
-    `wanting` tells how many bytes a trial waits for that no agent has: one with so much then takes another's place.
+    With `follow` there are as many agents as the nodes hold, whatever `agents` says: more where nodes come, fewer where
+    they go. `wanting` tells how many bytes a trial waits for that no agent has: one with so much then takes the place
+    of another.
     """
 
     def __init__(
@@ -91,6 +94,7 @@ class RayLauncher(Launcher):
         placed: RayOptions | None = None,
         patience_s: float = 10.0,
         wanting: Callable[[], int | None] = lambda: None,
+        follow: bool = False,
         **options: Any,
     ) -> None:
         super().__init__(agents, **options)
@@ -99,6 +103,7 @@ class RayLauncher(Launcher):
         self._address = address
         self._placed = placed or RayOptions()
         self._wanting = wanting
+        self._following = Following(self._clock, self._room) if follow else None
         self._growing = Growing(clock=self._clock, patience_s=patience_s)
         self._group: Any = None
         self._patience_s = patience_s
@@ -116,6 +121,8 @@ class RayLauncher(Launcher):
             told = "this process is connected to a Ray already, and a folder is sent with a new connection alone"
             raise UsageError(told, 'pass it to ray.init(runtime_env={"working_dir": ...}) instead')
         self._actor_class = self._ray.remote(RayAgent if self._resources.nodes == 1 else RayGangAgent)
+        if self._following is not None:
+            self._agents = max(1, self._following.step(0))
         self._placing = self._place() if self._resources.nodes == 1 else {}
         super().start()
 
@@ -128,7 +135,23 @@ class RayLauncher(Launcher):
                 worker.drain()
             for amount in step.hire:
                 self._workers.append(self._hire(self._next_name(), amount))
+            self._follow(workers)
         return events
+
+    def _follow(self, workers: list[RayWorker]) -> None:
+        """Start agents on nodes that have come, and give those up that have no node to come to any more."""
+        more = self._following.step(len(workers)) if self._following is not None else 0
+        for _ in range(more):
+            self._workers.append(self._hire(self._next_name()))
+        waiting = [worker for worker in workers if not worker.stands and not worker.leaves]
+        for worker in waiting[len(waiting) + more :] if more < 0 else []:
+            worker.drain()
+
+    def _room(self) -> int:
+        """How many agents the nodes that are there hold."""
+        labels = dict(self._placed.labels).items()
+        nodes = [Node(node["Resources"], node.get("Labels") or {}) for node in self._ray.nodes() if node["Alive"]]
+        return room([node for node in nodes if labels <= node.labels.items()], self._resources.bundle())
 
     def close(self) -> None:
         try:
@@ -143,6 +166,11 @@ class RayLauncher(Launcher):
 
     def _check_nodes(self) -> None:
         wanted = self._resources
+        if self._following is not None and (wanted.nodes > 1 or self._placed.strategy == "pack"):
+            raise UsageError(
+                "agents follow the nodes one by one, and these are reserved together",
+                "say how many with --agents N, or leave --pack out",
+            )
         if wanted.nodes > 1 and self._placed.folder is not None:
             raise UsageError(
                 f"each trial runs on {wanted.nodes} nodes, and a working directory is sent to agents alone",

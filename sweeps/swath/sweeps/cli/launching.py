@@ -14,7 +14,7 @@ from swath.agents.environment import inherited
 from swath.agents.launchers.ray_options import RayOptions, pairs_of, requirements
 from swath.sweeps.cli import running
 from swath.sweeps.cli.frame import FAILED, complain, quit_with
-from swath.sweeps.crew import crew_for
+from swath.sweeps.crew import AUTO, crew_for
 from swath.sweeps.plan import folder_of
 from swath.sweeps.running import OVER, Following
 from swath.sweeps.workspace import Workspace
@@ -30,7 +30,7 @@ SHOWN_LINES = 20
 class LaunchOptions:
     """What `sweep launch` was told."""
 
-    agents: int | None = None
+    agents: int | str | None = None
     gpu: float | None = None
     cpu: float | None = None
     address: str | None = None
@@ -56,6 +56,15 @@ def launch(prefix: str, options: LaunchOptions) -> None:
         code = running.attend(workspace, sweep_id, crew, running.Options(resume=sweep_id))
     if code:
         quit_with(code)
+
+
+def agents_of(text: str | None) -> int | str | None:
+    """How many agents `--agents` asks for."""
+    if text is None or text == AUTO:
+        return text
+    if not text.isdecimal() or int(text) < 1:
+        raise UsageError(f"--agents {text} is no number of at least 1", "write a number, or auto")
+    return int(text)
 
 
 def placed(

@@ -19,13 +19,12 @@ Address = Annotated[
 Cpu = Annotated[Optional[float], typer.Option(min=0, metavar="X", help="CPUs of each agent on Ray.")]  # noqa: UP045
 Gpu = Annotated[float | None, typer.Option(min=0, metavar="X", help="GPUs of each agent; may be a part of one.")]
 Agents = Annotated[
-    Optional[int],  # noqa: UP045
+    Optional[str],  # noqa: UP045
     typer.Option(
         "--agents",
         "-n",
-        min=1,
-        metavar="N",
-        help="Trials at the same time. Default: the spec's `agents`, else 1.",
+        metavar="N|auto",
+        help="Trials at the same time; `auto`: as many as there is room for. Default: the spec's `agents`, else 1.",
     ),
 ]
 Spread = Annotated[bool, typer.Option("--spread", help="Agents on as many nodes of the Ray as there are.")]
@@ -102,8 +101,8 @@ def run(
     from swath.sweeps.cli import launching, running
 
     placed = launching.placed(spread, pack, label, working_dir, pip, env)
-    has = parse_custom(resource or [])
-    running.run(spec, running.Options(agents, on, address, executor, cpu, gpu, resume, json, quiet, placed, has))
+    count, has = launching.agents_of(agents), parse_custom(resource or [])
+    running.run(spec, running.Options(count, on, address, executor, cpu, gpu, resume, json, quiet, placed, has))
 
 
 @app.command(rich_help_panel=RUN)
@@ -193,6 +192,5 @@ def launch(
     from swath.sweeps.cli import launching
 
     placed = launching.placed(spread, pack, label, working_dir, pip, env)
-    launching.launch(
-        sweep, launching.LaunchOptions(agents, gpu, cpu, address, detach, placed, parse_custom(resource or []))
-    )
+    count, has = launching.agents_of(agents), parse_custom(resource or [])
+    launching.launch(sweep, launching.LaunchOptions(count, gpu, cpu, address, detach, placed, has))

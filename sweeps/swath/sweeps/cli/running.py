@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 class Options:
     """What `sweep run` was told."""
 
-    agents: int | None = None
+    agents: int | str | None = None
     on: str | None = None
     address: str | None = None
     executor: str | None = None
