@@ -14,7 +14,7 @@ from swath.agents.environment import inherited
 from swath.agents.executors.choice import check_executor
 from swath.agents.launchers.base import Launcher
 from swath.agents.launchers.local import LocalLauncher, Seat
-from swath.agents.launchers.ray_options import RayOptions
+from swath.agents.launchers.ray_options import RayOptions, Resources
 from swath.agents.protocol import Needs
 from swath.agents.slots import check_custom, environments, most_slots
 from swath.sweeps.fleets import Fleet, InlineFleet, LauncherFleet, make_agent
@@ -158,7 +158,7 @@ def _local_launcher(workspace: Workspace, sweep_id: str, agents: int, executor: 
 
 def _ray_fleet(workspace: Workspace, sweep_id: str, asked: SpecResources, wanted: _Wanted) -> LauncherFleet:
     """Agents on Ray, and the server that they ask: reachable from other machines only for a cluster."""
-    from swath.agents.launchers.ray import RayLauncher, Resources, advertise_host
+    from swath.agents.launchers.ray import RayLauncher, advertise_host
     from swath.agents.launchers.ray_actor import ActorSettings
     from swath.tracking.server import ServerThread, create_app
 

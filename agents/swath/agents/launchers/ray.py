@@ -9,7 +9,7 @@ import os
 import socket
 import warnings
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
 import psutil
@@ -18,15 +18,15 @@ from swath.agents.environment import having
 from swath.agents.executors.base import Executor
 from swath.agents.executors.children import ChildExecutor
 from swath.agents.executors.nodes import NodeLost, NodesExecutor
-from swath.agents.launchers.base import TERMINATED, AgentEvent, Ended, Launcher, Worker, fate_of
+from swath.agents.launchers.base import TERMINATED, AgentEvent, Launcher, Worker
 from swath.agents.launchers.following import Following, Node, room
 from swath.agents.launchers.growing import Growing
 from swath.agents.launchers.ray_actor import ActorSettings, RayAgent
 from swath.agents.launchers.ray_nodes import RayNode, in_bundle, other_nodes, reserve
-from swath.agents.launchers.ray_options import RayOptions
+from swath.agents.launchers.ray_options import RayOptions, Resources
+from swath.agents.launchers.ray_worker import KILL_S, RayWorker, first_lines
 from swath.agents.protocol import Job
-from swath.tracking.clock import Clock
-from swath.tracking.errors import SwathError, UsageError
+from swath.tracking.errors import UsageError
 
 #: run, and beside it ping, drain, abort and kill.
 THREADS = 4
@@ -34,42 +34,6 @@ THREADS = 4
 OBJECT_STORE = 80 * 1024 * 1024
 #: How long the address of a cluster may take to answer.
 CONNECT_S = 10.0
-#: How long a killed agent may take to kill its trial.
-KILL_S = 2.0
-
-
-@dataclass(frozen=True)
-class Resources:
-    """What each agent takes: CPUs, GPUs (may be a part of one), bytes of memory, and the cluster's own resources.
-
-    With `nodes` it takes that on as many machines (fewer if `packed`), all at once or none.
-    """
-
-    cpu: float = 1
-    gpu: float = 0
-    memory: int | None = None
-    custom: tuple[tuple[str, float], ...] = ()
-    nodes: int = 1
-    packed: bool = False
-
-    def describe(self) -> str:
-        """For people: "1 CPU, 0.5 GPU"."""
-        parts = [(self.cpu, "CPU"), (self.gpu, "GPU"), *((amount, name) for name, amount in self.custom)]
-        words = [f"{amount:g} {name}" for amount, name in parts if amount]
-        words += [f"{self.memory / 2**30:.2g} GiB of memory"] if self.memory else []
-        where = "" if self.nodes == 1 else f" on each of {self.nodes} {'places' if self.packed else 'nodes'} at once"
-        return (", ".join(words) or "nothing") + where
-
-    def bundle(self) -> dict[str, float]:
-        """The part of a placement group that one node is."""
-        amounts = {"CPU": self.cpu, "GPU": self.gpu, "memory": float(self.memory or 0), **dict(self.custom)}
-        return {name: amount for name, amount in amounts.items() if amount}
-
-    def options(self) -> dict[str, Any]:
-        """The options of an actor that takes this on one node."""
-        custom = dict(self.custom) or None
-        options: dict[str, Any] = {"num_cpus": self.cpu, "num_gpus": self.gpu, "resources": custom}
-        return options | ({"memory": self.memory} if self.memory else {})
 
 
 class RayLauncher(Launcher):
@@ -260,119 +224,6 @@ class RayGangAgent(RayAgent):
             import_ray().wait(killed, num_returns=len(killed), timeout=KILL_S / 2)
 
 
-class RayWorker:
-    """One actor with its agent."""
-
-    def __init__(
-        self,
-        name: str,
-        ray: Any,
-        actor: Any,
-        resources: Resources,
-        clock: Clock,
-        waits_from: float,
-        group: Any = None,
-    ) -> None:
-        self.name = name
-        self.memory = resources.memory or 0
-        self.leaves = False
-        self._ray = ray
-        self._actor = actor
-        self._resources = resources
-        self._clock = clock
-        self._waits_from: float | None = waits_from
-        self._group = group
-        self._standing: Any = actor.ping.remote()
-        self._running = actor.run.remote()
-        self._killed = False
-        self._dismissed = False
-
-    def look(self) -> tuple[list[AgentEvent], Ended | None]:
-        ended = self._ended() if self._is_ready(self._running) else None
-        return [*self._beginnings(ended)], ended
-
-    def _is_ready(self, reference: Any) -> bool:
-        return bool(self._ray.wait([reference], timeout=0)[0])
-
-    def _beginnings(self, ended: Ended | None) -> list[AgentEvent]:
-        if self._standing is None:
-            return []
-        if self._is_ready(self._standing):
-            standing, self._standing = self._standing, None
-            try:
-                return [AgentEvent("started", self.name, self._ray.get(standing))]
-            except self._ray.exceptions.RayError:
-                return []
-        if ended is None and self._waits_from is not None and self._clock.monotonic() > self._waits_from:
-            self._waits_from = None
-            return [AgentEvent("waiting", self.name, self._shortage())]
-        return []
-
-    def _shortage(self) -> str:
-        cluster, free = self._ray.cluster_resources(), self._ray.available_resources()
-        names = ["CPU", "GPU", *(name for name, _ in self._resources.custom)]
-        there = ", ".join(f"{free.get(name, 0):g} of {cluster.get(name, 0):g} {name}" for name in names)
-        told = f"it needs {self._resources.describe()}; free in the cluster: {there}"
-        return told if self._fits_a_node() else f"{told}. No node that is there now could ever hold it"
-
-    def _fits_a_node(self) -> bool:
-        """Whether some node has, when nothing runs there, what one agent takes of a node."""
-        nodes = [node["Resources"] for node in self._ray.nodes() if node["Alive"]]
-        wanted = self._resources.bundle().items()
-        return any(all(has.get(name, 0) >= amount for name, amount in wanted) for has in nodes)
-
-    def _ended(self) -> Ended:
-        if self._dismissed:
-            return Ended("done", "it was told to leave before it stood")
-        errors = self._ray.exceptions
-        try:
-            code, reason = self._ray.get(self._running)
-        except errors.RuntimeEnvSetupError as error:
-            return Ended("broken", f"what the agents need cannot be set up on a node: {_first_and_last_line(error)}")
-        except errors.RayActorError as error:
-            return Ended("died", f"its actor died: {_first_lines(error)}")
-        except errors.RayTaskError as error:
-            cause = error.cause
-            kind = "" if isinstance(cause, SwathError) else f"{type(cause).__name__}: "
-            return Ended("died", f"it failed: {kind}{_first_lines(cause)}")
-        except errors.RayError as error:
-            return Ended("died", f"Ray lost it: {_first_lines(error)}")
-        return Ended(fate_of(code), reason, code)
-
-    @property
-    def stands(self) -> bool:
-        """Whether the agent has begun to work."""
-        return self._standing is None
-
-    def drain(self) -> None:
-        self.leaves = True
-        if not self._dismiss():
-            self._actor.drain.remote()
-
-    def abort(self) -> None:
-        if not self._dismiss():
-            self._actor.abort.remote()
-
-    def kill(self) -> None:
-        """The trial's processes are in a group of their own and would outlive the actor's."""
-        if not self._dismiss() and not self._killed:
-            self._killed = True
-            self._ray.wait([self._actor.kill.remote()], timeout=KILL_S)
-            self._ray.kill(self._actor)
-
-    def _dismiss(self) -> bool:
-        """End an actor that does not stand yet: it has no trial, and may wait for its place for ever."""
-        if self._standing is not None and not self._is_ready(self._standing):
-            self._dismissed = True
-            self._ray.kill(self._actor)
-        return self._dismissed
-
-    def close(self) -> None:
-        self._ray.kill(self._actor)
-        if self._group is not None:
-            self._ray.util.remove_placement_group(self._group)
-
-
 def advertise_host(address: str | None) -> str:
     """This machine's address as the nodes of the Ray at `address` reach it, for the agents' server."""
     if address is None:
@@ -434,7 +285,9 @@ def connect(ray: Any, address: str | None, agents: int, resources: Resources, pl
                 ray.init(address=address, **quiet)
     except (RuntimeError, ValueError, OSError, ray.exceptions.RayError) as error:
         hint = "see if this works here: ray status --address ADDRESS; a cluster with tokens needs RAY_AUTH_MODE=token"
-        raise UsageError(f"{where}: {_first_lines(error)}", hint if address else "try --on local") from error
+        if "ray[client]" in str(error):
+            hint = 'an address with ray:// needs more of Ray, here and there: pip install "ray[client]"'
+        raise UsageError(f"{where}: {first_lines(error)}", hint if address else "try --on local") from error
 
 
 def _knock(address: str | None) -> None:
@@ -454,14 +307,3 @@ def _room_for(agents: int, resources: Resources) -> dict[str, Any]:
     if resources.memory:
         room["_memory"] = max(agents * resources.memory, psutil.virtual_memory().available // 2)
     return room
-
-
-def _first_and_last_line(error: BaseException) -> str:
-    """Of a message around a traceback what was not possible, and why."""
-    lines = [line.strip() for line in str(error).splitlines() if line.strip()] or [type(error).__name__]
-    return " ".join(line[:400] for line in dict.fromkeys((lines[0], lines[-1])))
-
-
-def _first_lines(error: BaseException) -> str:
-    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
-    return " ".join(lines[:3]) or type(error).__name__
