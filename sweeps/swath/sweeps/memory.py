@@ -58,8 +58,9 @@ def choose(step: Step, agent_id: str, ready: Sequence[TrialRow]) -> Choice:
 
     A trial for which no pool has room at present is waited for by the pool that is nearest to it.
     """
-    spec, agent = step.plan.spec, ledger.get_agent(step.connection, agent_id)
-    if spec.retry.oom is None or agent is None or agent.memory is None:
+    spec = step.plan.spec
+    agent = ledger.get_agent(step.connection, agent_id) if spec.retry.oom is not None else None
+    if agent is None or agent.memory is None:
         return Choice(ready[0]) if ready else Choice(new=True)
     free, agents = _free(step), _alive(step)
     mine = free.get(_pool(agent), agent.memory)
