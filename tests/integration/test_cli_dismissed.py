@@ -75,3 +75,25 @@ def test_an_agent_elsewhere_gives_its_trial_back_and_leaves_with_exit_code_0(fol
     assert agent.returncode == 0, err
     assert "it was asked to give its trial back and leave (1 preempted)" in out
     assert folder.shown()["trials"]["queued"] == 1
+
+
+def test_a_server_is_asked_for_the_agents_of_its_sweeps_and_for_what_trials_printed(
+    folder: Folder, mine: Folder
+) -> None:
+    folder.program("print('said')\n" + SLOW, points=1)
+    (mine.path / "train.py").write_text((folder.path / "train.py").read_text())
+    sweep_id = folder.sweep("create", "sweep.yaml").stdout.strip()
+    mine.env |= Served(folder).environment
+    agent = mine.start("agent", sweep_id, "--name", "far")
+    folder.wait_for(running(1))
+    assert [(each["name"], each["standing"]) for each in crew(mine)] == [("far", "working")]
+    assert mine.sweep("agents", "demo", "--drain", "all").stdout == "agent far finishes its trial and leaves\n"
+    unknown = mine.sweep("agents", sweep_id, "--stop", "nobody")
+    assert (unknown.returncode, "has no agent 'nobody'" in unknown.stderr) == (2, True)
+    followed = mine.start("logs", "demo/1", "--follow")
+    (mine.path / "go").write_text("1")
+    assert agent.communicate(timeout=DEADLINE_S)[1] == ""
+    assert followed.communicate(timeout=DEADLINE_S)[0] == "said\n"
+    assert [each["standing"] for each in crew(mine)] == ["left"]
+    missing = mine.sweep("logs", "last/7")
+    assert (missing.returncode, f"{sweep_id}-7" in missing.stderr) == (2, True)

@@ -64,6 +64,21 @@ def test_each_slot_has_gpus_of_its_own_and_a_dead_agent_s_successor_has_the_same
     assert folder.shown()["trials"]["finished"] == 2
 
 
+def test_agents_take_no_more_trials_at_once_than_there_are_licences(folder: Folder) -> None:
+    folder.program(SEES, points=3)
+    spec = folder.path / "sweep.yaml"
+    spec.write_text(f"{spec.read_text()}resources: {{cpu: 0.1, custom: {{licence: 1}}}}\n")
+    sweep_id = created(folder)
+    for words in (["agent", sweep_id], ["agent", sweep_id, "--slots", "2", "--resource", "licence=1"]):
+        refused = folder.sweep(*words)
+        assert refused.returncode == 2
+        assert "licence" in refused.stderr
+    assert not seen(folder)
+    done = folder.sweep("agent", sweep_id, "--slots", "auto", "--resource", "licence=2")
+    assert (done.returncode, done.stdout.startswith("2 agents")) == (0, True), done.stderr
+    assert len(seen(folder)) == 3
+
+
 def pids_under(process: psutil.Process) -> set[int]:
     return {child.pid for child in process.children(recursive=True)}
 

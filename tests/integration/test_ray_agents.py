@@ -12,9 +12,9 @@ import cloudpickle
 import pytest
 
 from swath.agents.launchers import ray as ray_launcher
-from swath.agents.launchers.ray import RayLauncher, Resources, advertise_host
+from swath.agents.launchers.ray import RayLauncher, advertise_host
 from swath.agents.launchers.ray_actor import ActorSettings
-from swath.agents.launchers.ray_options import RayOptions
+from swath.agents.launchers.ray_options import RayOptions, Resources
 from swath.agents.protocol import Job, Task
 from swath.agents.testing.launchers import LauncherLaws, Worlds, until
 from swath.agents.testing.memory import MemorySource

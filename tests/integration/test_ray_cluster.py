@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import importlib.util
+import socket
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -9,8 +11,9 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from swath.agents.launchers.base import AgentEvent
-from swath.agents.launchers.ray import RayLauncher, Resources, advertise_host, import_ray
+from swath.agents.launchers.ray import RayLauncher, advertise_host, connect, import_ray
 from swath.agents.launchers.ray_actor import ActorSettings
+from swath.agents.launchers.ray_options import RayOptions, Resources
 from swath.agents.protocol import Job, Task
 from swath.agents.testing.launchers import until
 from swath.agents.testing.memory import MemorySource
@@ -99,10 +102,42 @@ def test_agents_run_on_both_nodes_and_survive_the_loss_of_one(
     assert nodes_of(source) == {first.node_id}
 
 
+def test_agents_follow_the_nodes_as_they_come_and_go(cluster: Any, servers: ServerMaker, tmp_path: Path) -> None:
+    """Only nodes with the sweep's own resource count; the trial of a node that goes is run again on the other."""
+    first = cluster.add_node(num_cpus=1, resources={"licence": 1})
+    source = source_in(tmp_path, 4)
+    (tmp_path / "wait").touch()
+    server = servers.serve(source, "0.0.0.0")
+    settings = ActorSettings(server.url_at(advertise_host(cluster.address)), servers.TOKEN, "s1", "inline")
+    wanted = Resources(cpu=1, custom=(("licence", 1.0),))
+    with RayLauncher(settings, 1, address=cluster.address, resources=wanted, follow=True) as launcher:
+        launcher.start()
+        until(launcher, lambda: nodes_of(source) == {first.node_id})
+        second = cluster.add_node(num_cpus=1, resources={"licence": 1})
+        until(launcher, lambda: nodes_of(source) == {first.node_id, second.node_id})
+        assert launcher.alive == 2
+        cluster.remove_node(second, allow_graceful=False)
+        until(launcher, lambda: launcher.alive == 1)
+        (tmp_path / "wait").unlink()
+        until(launcher, lambda: source.endings().total() == 4)
+    assert source.endings() == {"finished": 4}
+    assert nodes_of(source) == {first.node_id}
+
+
 def test_an_address_where_no_ray_is_is_a_usage_error(servers: ServerMaker, tmp_path: Path) -> None:
     launcher = launcher_of(source_in(tmp_path, 1), servers, "127.0.0.1:1", 1)
     with pytest.raises(UsageError, match=r"127\.0\.0\.1:1"), launcher:
         launcher.start()
+
+
+def test_an_address_of_a_ray_client_says_what_it_needs_where_that_is_not_installed() -> None:
+    if importlib.util.find_spec("grpc") is not None:
+        pytest.skip("Ray's client is installed here")
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        address = f"ray://127.0.0.1:{listening.getsockname()[1]}"
+        with pytest.raises(UsageError, match="cannot be reached") as caught:
+            connect(import_ray(), address, 1, Resources(), RayOptions())
+    assert 'pip install "ray[client]"' in caught.value.hint
 
 
 def test_without_an_address_a_ray_is_started_with_room_for_all_agents_and_ended_again(

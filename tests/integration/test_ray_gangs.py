@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from swath.agents.launchers.base import AgentEvent
-from swath.agents.launchers.ray import RayLauncher, Resources, advertise_host, import_ray
+from swath.agents.launchers.ray import RayLauncher, advertise_host, import_ray
 from swath.agents.launchers.ray_actor import ActorSettings
+from swath.agents.launchers.ray_options import Resources
 from swath.agents.protocol import Gang, Lease, Verdict
 from swath.agents.testing.ddp import DYING, ENDLESS, training
 from swath.agents.testing.launchers import until

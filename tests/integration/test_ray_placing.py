@@ -12,9 +12,9 @@ import pytest
 from tests.integration.folders import DEADLINE_S, Folder
 from tests.integration.test_ray_cluster import nodes_of, source_in
 
-from swath.agents.launchers.ray import RayLauncher, Resources, advertise_host, import_ray
+from swath.agents.launchers.ray import RayLauncher, advertise_host, import_ray
 from swath.agents.launchers.ray_actor import ActorSettings
-from swath.agents.launchers.ray_options import RayOptions
+from swath.agents.launchers.ray_options import RayOptions, Resources
 from swath.agents.testing.launchers import until
 from swath.agents.testing.worlds import wait_for
 from swath.sweeps import Workspace

@@ -68,7 +68,7 @@ def a_requeue_is_lost(patch: Patch) -> None:
 
 
 def a_queued_trial_is_forgotten(patch: Patch) -> None:
-    patch.setattr(ledger, "next_ready", lambda connection, sweep_id, now: None)
+    patch.setattr(ledger, "ready", lambda connection, sweep_id, now, most: [])
 
 
 def an_outcome_is_counted_twice(patch: Patch) -> None:

@@ -18,7 +18,9 @@ from typing import Any, TypeVar
 
 from swath.agents import strays
 from swath.agents.causes import with_cause
+from swath.agents.checkpoints import Carrier, Courier
 from swath.agents.executors.base import Execution, Executor
+from swath.agents.executors.unstarted import Nothing
 from swath.agents.flapping import Flapping
 from swath.agents.protocol import (
     AgentInfo,
@@ -70,7 +72,8 @@ class Agent:
     """Runs trials in the calling thread, one at a time.
 
     `drain` and `abort` may be called from any thread and from signal handlers. Logs are kept under the source's own run
-    root when it is on this disk, else under `run_root` (a temporary folder when None) until they are delivered.
+    root when it is on this disk, else under `run_root` (a temporary folder when None) until they are delivered. Then
+    `carrier` brings checkpoints to the source and back.
     """
 
     def __init__(
@@ -81,12 +84,14 @@ class Agent:
         *,
         clock: Clock = SYSTEM_CLOCK,
         run_root: Path | None = None,
+        carrier: Carrier | None = None,
     ) -> None:
         self.info = info
         self._source = source
         self._executor = executor
         self._clock = clock
         self._run_root = run_root
+        self._carrier = carrier
         self._pulse = Pulse(source, clock, self._dismiss)
         self._flapping = Flapping(clock)
         self._trials: Counter[str] = Counter()
@@ -213,23 +218,68 @@ class Agent:
         self._reuse_folder(run_dir)
         if lease.attempt > 1:
             strays.reap()
+            if not self._fetched(lease, job, run_dir):
+                return None
         self._flapping.begin()
         execution = self._executor.start(assignment, job, run_dir, context)
         self._execution = execution
         self._pulse.begin(lease, job, run_dir, execution)
+        courier = self._courier(lease, job, run_dir)
+        delivered = False
         try:
             if self._aborting:
                 execution.stop(self._leaving or "", "preempted")
             with self._marked(execution, job, run_dir):
                 outcome = execution.wait()
+            delivered = self._last_checkpoint(courier, outcome, job)
         finally:
+            if courier is not None:
+                courier.give_up()
             self._execution = None
             beat = self._pulse.end()
         if beat.lost is not None:
             self._lost(lease, beat.lost)
             return None
         outcome = with_cause(outcome, self._pulse.oom_kills.rose, beat.hung)
-        return self._finish(lease, outcome, beat.shipment, job, run_dir, last)
+        offer = self._finish(lease, outcome, beat.shipment, job, run_dir, last)
+        if delivered:
+            strays.drop_checkpoints(run_dir)
+        return offer
+
+    def _fetched(self, lease: Lease, job: Job, run_dir: Path) -> bool:
+        """Bring the trial's checkpoint here, with the lease kept meanwhile; False when the lease was lost."""
+        carrier = self._carrier
+        if carrier is None or job.run_root:
+            return True
+        self._pulse.begin(lease, job, run_dir, Nothing())
+        try:
+            self._patiently(lambda: carrier.fetch(lease.run_id, run_dir))
+        except RetryLater:
+            if self._leaving is None:
+                raise
+            return False  # the trial is given back with the agent's goodbye
+        finally:
+            beat = self._pulse.end()
+        if beat.lost is not None:
+            self._lost(lease, beat.lost)
+        return beat.lost is None
+
+    def _courier(self, lease: Lease, job: Job, run_dir: Path) -> Courier | None:
+        if self._carrier is None or job.run_root:
+            return None
+        courier = Courier(self._carrier, lease, run_dir, self._pulse.flush, self._clock)
+        courier.start()
+        return courier
+
+    def _last_checkpoint(self, courier: Courier | None, outcome: Outcome, job: Job) -> bool:
+        """See the attempt's last checkpoint off, where another attempt may need it; whether it is of no use here."""
+        if courier is None:
+            return False
+        self._pulse.over()
+        needed = outcome.ending != "finished" or job.decides
+        if not needed:
+            return True
+        return courier.finish(lambda: _PATIENCE_S if self._leaving is None else _LEAVING_PATIENCE_S)
 
     def _marked(self, execution: Execution, job: Job, run_dir: Path) -> contextlib.AbstractContextManager[None]:
         """Where the source cannot see the run's folder, other agents here shall know what to end if this one dies."""

@@ -11,6 +11,7 @@ from typing import Any, Self, cast
 import msgspec
 
 from swath.agents import wire
+from swath.agents.checkpoints import Carrier
 from swath.agents.protocol import AgentInfo, Chunk, Job, Lease, Offer, Outcome, Verdict
 from swath.tracking.errors import SwathError
 from swath.tracking.shipping.client import Client
@@ -41,6 +42,7 @@ class HttpSource:
         self.url = self._client.url
         self._paths = {verb: wire.path_of(sweep_id, verb) for verb in wire.VERBS}
         self._blobs = BlobDelivery(self._client)
+        self.carrier = Carrier(self._client, sweep_id)
 
     def join(self, agent: AgentInfo) -> Job:
         return cast(Job, self._ask("join", wire.Join(agent)))

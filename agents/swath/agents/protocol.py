@@ -19,7 +19,11 @@ Cause = Literal["", "oom", "hung"]
 
 
 class AgentInfo(msgspec.Struct, frozen=True):
-    """Who an agent is. `id` is made by the agent and unique; `name` is for people."""
+    """Who an agent is. `id` is made by the agent and unique; `name` is for people.
+
+    `memory` is how many bytes it has for trials, together with all agents of its `pool` ("": for itself alone); `most`
+    is how many another agent of its launcher could have. None: it does not say.
+    """
 
     id: str
     name: str
@@ -27,6 +31,9 @@ class AgentInfo(msgspec.Struct, frozen=True):
     pid: int
     started: float
     kind: str = "local"
+    pool: str = ""
+    memory: int | None = None
+    most: int | None = None
 
 
 class Task(msgspec.Struct, frozen=True):
@@ -52,11 +59,12 @@ class Task(msgspec.Struct, frozen=True):
 
 
 class Needs(msgspec.Struct, frozen=True):
-    """What one trial needs: CPU cores, GPUs (a part of one, or whole ones), memory in bytes."""
+    """What one trial needs: CPU cores, GPUs (a part of one, or whole ones), memory in bytes, and what else by name."""
 
     cpu: float = 1.0
     gpu: float = 0.0
     memory: int | None = None
+    custom: dict[str, float] = {}
 
 
 class Gang(msgspec.Struct, frozen=True):
@@ -107,12 +115,16 @@ class Lease(msgspec.Struct, frozen=True):
 
 
 class Assignment(msgspec.Struct, frozen=True, tag="assignment"):
-    """One attempt of one trial: run `config` as run `lease.run_id`. `number` counts the trials of the sweep from 1."""
+    """One attempt of one trial: run `config` as run `lease.run_id`. `number` counts the trials of the sweep from 1.
+
+    `memory` is what it was given, in bytes, where that is more than the job says.
+    """
 
     lease: Lease
     number: int
     name: str
     config: dict[str, Any]
+    memory: int | None = None
 
 
 class Wait(msgspec.Struct, frozen=True, tag="wait"):

@@ -93,6 +93,21 @@ class Pulse:
             if self._beat is not None:
                 self._tick(self._beat)
 
+    def flush(self) -> bool:
+        """Deliver what there is now; whether all of it was taken."""
+        with self._lock:
+            beat = self._beat
+            if beat is None or self._clock.monotonic() < beat.not_before:
+                return False
+            self._tick(beat)
+            return not beat.pause and beat.lost is None
+
+    def over(self) -> None:
+        """The attempt has ended: its silence means nothing any more, while its lease is still kept."""
+        beat = self._beat
+        if beat is not None:
+            beat.silence = None
+
     def delivering_here(self) -> bool:
         """Whether the calling thread is inside the source now: a signal handler must not raise through it."""
         return self._delivering_in == threading.get_ident()

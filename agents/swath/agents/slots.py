@@ -1,4 +1,4 @@
-"""Divides one machine among the agents that run on it at the same time: GPUs and CPU threads. Starts nothing."""
+"""Divides one machine among the agents that run on it at the same time: GPUs, CPU threads and what else it has."""
 
 from __future__ import annotations
 
@@ -13,14 +13,47 @@ from swath.tracking.surroundings.machine import Room
 _ROUNDING = 1e-9
 
 
-def most_slots(needs: Needs, room: Room) -> int:
-    """How many trials fit the machine at once; at least one, for `share_out` to say what is missing."""
+def most_slots(needs: Needs, room: Room, has: Mapping[str, float] | None = None) -> int:
+    """How many trials fit the machine at once; at least one, for `share_out` and `check_custom` to say what is missing.
+
+    `has`: what this machine has of the resources that the user names.
+    """
     fits = [room.cpus / needs.cpu]
     if needs.gpu:
         fits.append(_capacity(needs.gpu, len(room.gpus)))
     if needs.memory and room.memory:
         fits.append(room.memory / needs.memory)
+    fits += [(has or {}).get(name, 0.0) / amount for name, amount in needs.custom.items()]
     return max(1, math.floor(min(fits) + _ROUNDING))
+
+
+def check_custom(count: int, needs: Needs, has: Mapping[str, float]) -> None:
+    """Raise `UsageError` unless `count` trials at once find what they need of the resources that the user names."""
+    for name, amount in needs.custom.items():
+        there = has.get(name, 0.0)
+        if count * amount <= there + _ROUNDING:
+            continue
+        asked = "a trial needs" if count == 1 else f"{count} trials at once need"
+        most = math.floor(there / amount + _ROUNDING)
+        raise UsageError(
+            f"{asked} {count * amount:g} {name}, and "
+            + (f"there is {there:g} here" if name in has else "nobody has said that there is any here"),
+            f"ask for at most {most} at once" if most else f"say how much there is: --resource {name}={amount:g}",
+        )
+
+
+def parse_custom(words: Sequence[str]) -> dict[str, float]:
+    """What `NAME=AMOUNT` words say that a machine has."""
+    found: dict[str, float] = {}
+    for word in words:
+        name, equals, amount = word.partition("=")
+        try:
+            found[name] = float(amount)
+        except ValueError:
+            equals = ""
+        if not name or not equals or not 0 <= found[name] < math.inf:
+            raise UsageError(f"--resource {word} is no NAME=AMOUNT", "write it as --resource licence=2")
+    return found
 
 
 def share_out(count: int, gpu: float, gpus: Sequence[str]) -> list[tuple[str, ...]]:

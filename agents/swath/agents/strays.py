@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import shutil
 import stat
 import tempfile
 from collections.abc import Iterator
@@ -19,6 +20,7 @@ import msgspec
 
 from swath.agents.executors.group import Mark, has_died, kill_marked, mark_of, write_whole
 from swath.tracking.host import this_host
+from swath.tracking.runs.checkpoints import FOLDER
 
 #: The name of an agent's own folder of run folders begins with this.
 HOME_PREFIX = "swath-agent-"
@@ -60,6 +62,16 @@ def tidy(run_dir: Path) -> None:
     if clear(run_dir):
         with contextlib.suppress(OSError):
             run_dir.rmdir()
+
+
+def drop_checkpoints(run_dir: Path) -> None:
+    """Remove the local copies of a run's checkpoints and of what was brought here with them, which the source has."""
+    if not (run_dir / FOLDER).exists():
+        return
+    shutil.rmtree(run_dir / FOLDER, ignore_errors=True)
+    clear(run_dir)
+    with contextlib.suppress(OSError):
+        run_dir.rmdir()
 
 
 def clear(run_dir: Path, attempts: str = "") -> bool:
@@ -106,6 +118,7 @@ def _tidy_up(stray: Stray) -> None:
     for run_dir in home.iterdir():
         for mark in run_dir.glob("*.pid*"):
             mark.unlink(missing_ok=True)
+        drop_checkpoints(run_dir)
         tidy(run_dir)
     with contextlib.suppress(OSError):  # not empty: the program left something
         home.rmdir()

@@ -7,6 +7,7 @@ from typing import Any
 import msgspec
 
 from swath.agents.protocol import AgentInfo, Chunk, Job, Lease, Offer, Outcome, Verdict
+from swath.tracking.runs.checkpoints import Manifest
 
 MEDIA_TYPE = "application/msgpack"
 VERBS = ("join", "acquire", "report", "finish", "leave")
@@ -15,6 +16,11 @@ VERBS = ("join", "acquire", "report", "finish", "leave")
 def path_of(sweep_id: str, verb: str) -> str:
     """Where a verb is posted; with `sweep_id="{sweep_id}"` the template of the route."""
     return f"/v1/sweeps/{sweep_id}/{verb}"
+
+
+def checkpoints_of(sweep_id: str, *more: str) -> str:
+    """Where checkpoints of a sweep's trials are kept and asked for."""
+    return "/".join((f"/v1/sweeps/{sweep_id}/checkpoints", *more))
 
 
 class Join(msgspec.Struct, frozen=True):
@@ -42,6 +48,15 @@ class Leave(msgspec.Struct, frozen=True):
     agent_id: str
     reason: str
 
+
+class KeepCheckpoint(msgspec.Struct, frozen=True):
+    lease: Lease
+    manifest: Manifest
+
+
+KEEP_CHECKPOINT: msgspec.msgpack.Decoder[KeepCheckpoint] = msgspec.msgpack.Decoder(KeepCheckpoint)
+MISSING: msgspec.msgpack.Decoder[tuple[str, ...]] = msgspec.msgpack.Decoder(tuple[str, ...])
+MANIFEST: msgspec.msgpack.Decoder[Manifest] = msgspec.msgpack.Decoder(Manifest)
 
 Call = Join | Acquire | Report | Finish | Leave
 

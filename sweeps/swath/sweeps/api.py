@@ -22,24 +22,26 @@ def run(
     spec: Spec,
     function: Function | None = None,
     *,
-    agents: int | None = None,
+    agents: int | str | None = None,
     on: str | None = None,
     executor: str | None = None,
     address: str | None = None,
     cpu: float | None = None,
     gpu: float | None = None,
     ray: Mapping[str, Any] | None = None,
+    resources: Mapping[str, float] | None = None,
     root: str | Path | None = None,
     quiet: bool = False,
 ) -> Result:
     """Make a sweep, run it to its end, and give back its trials and the best of them.
 
     `spec`: a YAML file, YAML text, a dict, or a `SweepSpec`. `function`: what a trial calls, as `function(config)` or
-    `function()`; without it, what the spec names. `agents` trials run at the same time. `on`: "local" or "ray";
-    the default is ray when there is an `address` (or RAY_ADDRESS). `executor`: "process" (a child for each trial) or
-    "inline" (with one local agent: called in this very process). `ray`: where agents on Ray go and what they find
-    there, a dict with any of `strategy` ("spread" or "pack"), `labels` (of nodes), `working_dir` (a folder that is sent
-    along), `pip` (packages), `env` (variables). `root`: the `.swath` folder.
+    `function()`; without it, what the spec names. `agents` trials run at the same time ("auto": as many as there is
+    room for). `on`: "local" or "ray"; the default is ray when there is an `address` (or RAY_ADDRESS). `executor`:
+    "process" (a child for each trial) or "inline" (with one local agent: called in this very process). `ray`: where
+    agents on Ray go and what they find there, a dict with any of `strategy` ("spread" or "pack"), `labels` (of nodes),
+    `working_dir` (a folder that is sent along), `pip` (packages), `env` (variables). `resources`: what this machine has
+    of what the spec's `resources.custom` names. `root`: the `.swath` folder.
 
     Raises `SpecError` for a wrong spec and `SwathError` when the program is broken. Ctrl-C lets running trials
     finish, a second one stops them; the result tells how far it came, and `sweep run --resume ID` goes on with it.
@@ -53,7 +55,7 @@ def run(
         sweep_id = _create(workspace, _parsed(spec), _origin(spec), function)
         crew = crew_for(
             workspace, sweep_id, agents=agents, on=on, executor=executor, address=address, cpu=cpu, gpu=gpu,
-            ray=RayOptions.of(ray), function=function,
+            ray=RayOptions.of(ray), has=resources, function=function,
         )  # fmt: skip
         observer = observer_for(workspace, sweep_id, quiet=quiet, plain=crew.in_this_process)
         ran = run_sweep(workspace, sweep_id, crew.fleet, observer)
@@ -94,12 +96,14 @@ def agent(
     *,
     entity: str | None = None,
     project: str | None = None,
+    resources: Mapping[str, float] | None = None,
     root: str | Path | None = None,
 ) -> Result:
     """Run trials of a sweep in this process, one after the other, until there are no more or `count` have ended.
 
     `function` is called right here, as `function(config)` or `function()`; without it, what the spec names is run.
-    `sweep_id` may be a beginning of an id, a name, `last`, or W&B's `entity/project/id`. Raises `SwathError` when
+    `sweep_id` may be a beginning of an id, a name, `last`, or W&B's `entity/project/id`. `resources`: what this agent
+    has of what the spec's `resources.custom` names. Raises `SwathError` when
     the program is broken (it failed three times at the start).
     """
     from swath.agents.agent import install_signals
@@ -107,7 +111,7 @@ def agent(
 
     with _opened(root) as workspace:
         full = workspace.resolve(sweep_id.rsplit("/", 1)[-1])
-        made = make_agent(workspace.source(full), function=function)
+        made = make_agent(workspace.source(full), function=function, has=resources)
         restore = install_signals(made) if _in_main_thread() else lambda: None
         try:
             report = made.run(count)

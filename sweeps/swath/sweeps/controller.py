@@ -25,7 +25,7 @@ from swath.agents.protocol import (
     Verdict,
     Wait,
 )
-from swath.sweeps import budgets, dismissing, endings, intake, ledger, losses, targets
+from swath.sweeps import budgets, dismissing, endings, intake, ledger, losses, memory, targets
 from swath.sweeps.ledger import AgentRow, TrialRow
 from swath.sweeps.plan import Plan, needs_of
 from swath.sweeps.states import ENDED, SweepState, TrialState, check_trial_move
@@ -35,6 +35,8 @@ from swath.tracking.blobs import Blobs
 from swath.tracking.clock import Clock
 from swath.tracking.errors import LeaseLost, NotFound, UsageError
 from swath.tracking.runlog.logfile import write_at
+from swath.tracking.runs.checkpoints import Manifest
+from swath.tracking.runs.inbox import Inbox
 from swath.tracking.store import Database
 
 replace = msgspec.structs.replace
@@ -43,6 +45,8 @@ replace = msgspec.structs.replace
 WAIT_S = 0.25
 WAIT_OF_EACH_S = 0.001
 PAUSED_WAIT_S = 1.0
+#: Queued trials that are looked at where not every agent has room for every trial.
+MOST_READY = 100
 
 
 class Controller:
@@ -122,6 +126,23 @@ class Controller:
         if kept != digest:
             raise UsageError(f"{path} holds other bytes than {digest}", "name the file by the SHA-256 of its bytes")
 
+    def keep_checkpoint(self, lease: Lease, manifest: Manifest) -> tuple[str, ...]:
+        """Make a checkpoint whose parts were brought here the trial's newest one; which digests are missing.
+
+        Nothing is kept where some are. May be repeated. Raises `LeaseLost`: what an attempt saved that lost its
+        trial takes the place of nothing.
+        """
+        with self._step() as step:
+            _check_lease(self._trial(step, lease), lease)
+            inbox = Inbox(layout.run_dir(self._root, lease.run_id))
+            missing = inbox.missing(manifest)
+            if not missing and inbox.keep(manifest):
+                note = manifest.note
+                step.event(
+                    "trial.checkpoint", lease.run_id, attempt=note.attempt, step=note.step, bytes=manifest.size
+                )  # fmt: skip
+            return missing
+
     def leave(self, agent_id: str, reason: str) -> None:
         with self._step() as step:
             agent = ledger.get_agent(step.connection, agent_id)
@@ -193,7 +214,7 @@ class Controller:
         underway = step.plan.underway
         underway.read(step.connection, step.sweep)
         if answered := underway.answer_to(agent_id, request):
-            return _assignment(answered)
+            return _assignment(answered, _grown(step, answered))
         if wish := step.wish_of(agent_id):
             return Over(dismissing.REASONS[wish])
         if underway.any_expired(step.now):
@@ -204,7 +225,10 @@ class Controller:
             case SweepState.PAUSED:
                 step.see_agent(agent_id)
                 return Wait(PAUSED_WAIT_S, "the sweep is paused")
-        wanted = self._queued(step) or self._promoted(step) or self._make(step)
+        choice = memory.choose(step, agent_id, self._ready(step))
+        wanted = choice.trial
+        if wanted is None and choice.new:
+            wanted = self._promoted(step) or self._make(step)
         if wanted is not None:
             return self._lease(step, wanted, agent_id, request)
         return self._nothing_left(step, agent_id, request)
@@ -213,7 +237,9 @@ class Controller:
         """Every trial is handed out: the sweep is over, or what still runs may come back."""
         if endings.finish_if_done(step):
             return Over(step.sweep.reason)
-        _, queued, _ = ledger.count_live(step.connection, self.sweep_id)
+        running, queued, _ = ledger.count_live(step.connection, self.sweep_id)
+        if not running and queued and endings.drop_beyond(step):
+            return Wait(0.0, "trials that ask for more memory than there is were dropped")
         if not queued and (last := endings.next_promotion(step, True)):
             return self._lease(step, endings.promote(step, last), agent_id, request)
         step.see_agent(agent_id)
@@ -221,10 +247,12 @@ class Controller:
         pause = max(WAIT_S, WAIT_OF_EACH_S * len(self._joined))
         return Wait(0.0 if came_back else pause, "every trial is handed out; one whose agent dies would come back")
 
-    def _queued(self, step: Step) -> TrialRow | None:
-        """The trial that has waited longest to run again."""
-        waiting = step.plan.underway.any_queued()
-        return ledger.next_ready(step.connection, self.sweep_id, step.now) if waiting else None
+    def _ready(self, step: Step) -> list[TrialRow]:
+        """The trial that has waited longest to run again; several where not every agent has room for every trial."""
+        if not step.plan.underway.any_queued():
+            return []
+        most = MOST_READY if step.plan.spec.retry.oom else 1
+        return ledger.ready(step.connection, self.sweep_id, step.now, most)
 
     def _promoted(self, step: Step) -> TrialRow | None:
         """A paused trial that has earned to go on; None where a new trial is the better use of the slot."""
@@ -253,10 +281,11 @@ class Controller:
     def _lease(self, step: Step, trial: TrialRow, agent_id: str, request: str) -> Assignment:
         check_trial_move(trial.run_id, trial.state, TrialState.RUNNING)
         new = trial.attempt == 0
-        attempt = trial.attempt + 1
+        attempt, grown = trial.attempt + 1, _grown(step, trial)
+        more = f" with {memory.said(grown)} of memory" if grown else ""
         trial = replace(
-            trial, state=TrialState.RUNNING, reason=f"attempt {attempt} is running", attempt=attempt, agent_id=agent_id,
-            request=request, expires=step.now + self._lease_s, started=step.now, ended=None,
+            trial, state=TrialState.RUNNING, reason=f"attempt {attempt} is running{more}", attempt=attempt,
+            agent_id=agent_id, request=request, expires=step.now + self._lease_s, started=step.now, ended=None,
             exit_code=None, error="", not_before=None,
         )  # fmt: skip
         if new:
@@ -270,9 +299,9 @@ class Controller:
             step.move(SweepState.RUNNING, "")
         step.event(
             "trial.started", trial.run_id, number=trial.number, name=trial.name, config=trial.config, agent=agent_id,
-            attempt=attempt,
+            attempt=attempt, **({"memory": grown} if grown else {}),
         )  # fmt: skip
-        return _assignment(trial)
+        return _assignment(trial, grown)
 
     # Small things.
 
@@ -297,8 +326,9 @@ class Controller:
     def _register(self, step: Step, agent: AgentInfo) -> None:
         name = _unique(agent.name, ledger.names_like(step.connection, self.sweep_id, agent.name))
         row = AgentRow(
-            agent.id, self.sweep_id, name, agent.host, agent.pid, agent.started, agent.kind, "active", step.now
-        )
+            agent.id, self.sweep_id, name, agent.host, agent.pid, agent.started, agent.kind, "active", step.now,
+            pool=agent.pool, memory=agent.memory, most=agent.most,
+        )  # fmt: skip
         ledger.insert_agent(step.connection, row)
         step.event("agent.joined", agent.id, name=name, host=agent.host, pid=agent.pid)
 
@@ -308,8 +338,14 @@ def _asked_of(trial: TrialRow) -> str:
     return "stop" if trial.verdict in ("pause", "exploit") else trial.verdict
 
 
-def _assignment(trial: TrialRow) -> Assignment:
-    return Assignment(Lease(trial.run_id, trial.attempt, trial.agent_id), trial.number, trial.name, trial.config)
+def _grown(step: Step, trial: TrialRow) -> int | None:
+    """The bytes of memory that a trial asks for because it ran out of less."""
+    return memory.request(step.plan.spec, trial.ooms) if trial.ooms else None
+
+
+def _assignment(trial: TrialRow, grown: int | None) -> Assignment:
+    lease = Lease(trial.run_id, trial.attempt, trial.agent_id)
+    return Assignment(lease, trial.number, trial.name, trial.config, grown)
 
 
 def _closing(lease: Lease) -> str:

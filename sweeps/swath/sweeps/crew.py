@@ -6,7 +6,7 @@ import contextlib
 import os
 import secrets
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,9 +14,9 @@ from swath.agents.environment import inherited
 from swath.agents.executors.choice import check_executor
 from swath.agents.launchers.base import Launcher
 from swath.agents.launchers.local import LocalLauncher, Seat
-from swath.agents.launchers.ray_options import RayOptions
+from swath.agents.launchers.ray_options import RayOptions, Resources
 from swath.agents.protocol import Needs
-from swath.agents.slots import environments
+from swath.agents.slots import check_custom, environments, most_slots
 from swath.sweeps.fleets import Fleet, InlineFleet, LauncherFleet, make_agent
 from swath.sweeps.plan import folder_of, needs_of
 from swath.sweeps.spec import Resources as SpecResources
@@ -26,19 +26,26 @@ from swath.tracking.settings import Settings
 from swath.tracking.surroundings.machine import Room, room
 
 PLACES = ("local", "ray")
+#: As many agents as there is room for.
+AUTO = "auto"
 
 
 @dataclass(frozen=True)
 class Crew:
-    """The agents to be: a fleet, and what it is for people. `in_this_process`: trials run in this very process."""
+    """The agents to be: a fleet, how many (None: that changes), and what it is for people.
+
+    `in_this_process`: trials run in this very process.
+    """
 
     fleet: Fleet
-    agents: int
+    agents: int | None
     where: str
     in_this_process: bool = False
 
     def describe(self) -> str:
         """`2 agents, local processes`."""
+        if self.agents is None:
+            return f"as many agents as there is room for, {self.where}"
         return f"{self.agents} {'agent' if self.agents == 1 else 'agents'}, {self.where}"
 
 
@@ -46,21 +53,25 @@ def crew_for(
     workspace: Workspace,
     sweep_id: str,
     *,
-    agents: int | None = None,
+    agents: int | str | None = None,
     on: str | None = None,
     executor: str | None = None,
     address: str | None = None,
     cpu: float | None = None,
     gpu: float | None = None,
     ray: RayOptions | None = None,
+    has: Mapping[str, float] | None = None,
     function: Callable[..., Any] | None = None,
 ) -> Crew:
     """The crew that the options ask for; what is left open the spec says.
 
     `function` is the one that the sweep was made of, when this process has it: one inline agent then calls it here.
+    `has`: how much this machine has of the resources that the user names.
     """
     spec = workspace.spec(sweep_id)
-    count = agents or spec.agents or 1
+    follow, count = agents == AUTO, (agents if isinstance(agents, int) else None) or spec.agents or 1
+    if isinstance(agents, str) and not follow:
+        raise UsageError(f"agents={agents!r} is no number of agents", "write a number, or auto")
     address = address or Settings.from_environment().ray_address
     place = on or ("ray" if address or spec.resources.nodes > 1 else "local")
     if place not in PLACES:
@@ -68,13 +79,23 @@ def crew_for(
     if ray not in (None, RayOptions()) and place != "ray":
         raise UsageError("where agents go and what they find there is said of agents on Ray alone", "add --on ray")
     _check_ranks(spec.resources, place, executor, gpu)
+    needs = needs_of(spec.resources, gpu)
+    if follow and place == "local":
+        count = most_slots(needs, room_here(), has)
+    if place == "local" or (has and not address):
+        check_custom(count * spec.resources.nodes, needs, has or {})
+    elif has:
+        raise UsageError(
+            "--resource says what this machine has, and the agents are on a cluster",
+            "its nodes say so themselves: ray start --resources='{\"licence\": 2}'",
+        )
     if executor == "inline" and function is not None and place == "local" and count == 1:
-        agent = make_agent(workspace.source(sweep_id), function=function)
+        agent = make_agent(workspace.source(sweep_id), function=function, has=has)
         return Crew(InlineFleet(agent), 1, "in this process", in_this_process=True)
     if place == "ray":
-        wanted = _Wanted(count, executor, address, cpu, gpu, ray or RayOptions())
-        return Crew(_ray_fleet(workspace, sweep_id, spec.resources, wanted), count, _ray_place(address))
-    needs = needs_of(spec.resources, gpu)
+        wanted = _Wanted(count, executor, address, cpu, gpu, ray or RayOptions(), follow)
+        fleet = _ray_fleet(workspace, sweep_id, spec.resources, wanted)
+        return Crew(fleet, None if follow else count, _ray_place(address))
     fleet = LauncherFleet(_local_launcher(workspace, sweep_id, count, executor, needs))
     return Crew(fleet, count, "local processes")
 
@@ -87,7 +108,8 @@ def room_here() -> Room:
 
 def seats(count: int, needs: Needs) -> list[Seat]:
     """This machine divided among `count` agents. Raises `UsageError` where they need more GPUs than there are."""
-    return [Seat(variables) for variables in environments(count, needs, room_here(), inherited())]
+    words = tuple(word for name, amount in needs.custom.items() for word in ("--resource", f"{name}={amount!r}"))
+    return [Seat(variables, words) for variables in environments(count, needs, room_here(), inherited())]
 
 
 def _check_ranks(asked: SpecResources, place: str, executor: str | None, gpu: float | None) -> None:
@@ -119,6 +141,7 @@ class _Wanted:
     cpu: float | None
     gpu: float | None
     ray: RayOptions
+    follow: bool = False
 
 
 def _local_launcher(workspace: Workspace, sweep_id: str, agents: int, executor: str | None, needs: Needs) -> Launcher:
@@ -135,7 +158,7 @@ def _local_launcher(workspace: Workspace, sweep_id: str, agents: int, executor: 
 
 def _ray_fleet(workspace: Workspace, sweep_id: str, asked: SpecResources, wanted: _Wanted) -> LauncherFleet:
     """Agents on Ray, and the server that they ask: reachable from other machines only for a cluster."""
-    from swath.agents.launchers.ray import RayLauncher, Resources, advertise_host
+    from swath.agents.launchers.ray import RayLauncher, advertise_host
     from swath.agents.launchers.ray_actor import ActorSettings
     from swath.tracking.server import ServerThread, create_app
 
@@ -151,11 +174,13 @@ def _ray_fleet(workspace: Workspace, sweep_id: str, asked: SpecResources, wanted
         asked.cpu if wanted.cpu is None else wanted.cpu,
         asked.gpu if wanted.gpu is None else wanted.gpu,
         asked.memory,
+        asked.custom,
         nodes=asked.nodes,
         packed=asked.placement == "pack",
     )
     launcher = RayLauncher(
         settings, wanted.agents, resources=resources, address=wanted.address, placed=wanted.ray,
+        follow=wanted.follow, wanting=lambda: workspace.unplaced_memory(sweep_id),
         progress=_progress(workspace, sweep_id),
     )  # fmt: skip
     return LauncherFleet(launcher, server)

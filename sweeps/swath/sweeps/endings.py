@@ -5,7 +5,7 @@ from __future__ import annotations
 import msgspec
 
 from swath.agents.protocol import Outcome
-from swath.sweeps import exploiting, ledger, reports, settling, targets
+from swath.sweeps import exploiting, ledger, memory, reports, settling, targets
 from swath.sweeps.ledger import TrialRow
 from swath.sweeps.repeating import Repeating
 from swath.sweeps.settling import Settlement
@@ -29,8 +29,13 @@ def end(step: Step, trial: TrialRow, run: RunRow, outcome: Outcome) -> None:
     if (outcome.ending == "preempted" or outcome.cause == "hung") and run.state == "finished":
         # It came to its end while it was asked to leave, or all it had to do was done and its process did not end.
         outcome = Outcome("finished", 0)
-    settled = settling.settle(trial, outcome, step.plan.spec.retry, step.sweep.state is SweepState.CANCELLED)
-    trial = replace(trial, exit_code=outcome.exit_code, error=outcome.error, retries=trial.retries + settled.retried)
+    cancelled = step.sweep.state is SweepState.CANCELLED
+    growth = memory.growth(step, trial) if outcome.cause == "oom" else None
+    settled = settling.settle(trial, outcome, step.plan.spec.retry, cancelled, growth)
+    trial = replace(
+        trial, exit_code=outcome.exit_code, error=outcome.error, retries=trial.retries + settled.retried,
+        ooms=trial.ooms + settled.grown,
+    )  # fmt: skip
     if settled.state is TrialState.QUEUED:
         requeue(step, trial, run, settled.reason, settled.delay_s, outcome.cause or outcome.ending)
     elif settled.state is TrialState.PAUSED:
@@ -165,6 +170,14 @@ def drop_paused(step: Step, reason: str) -> None:
     for trial in ledger.trials_in(step.connection, step.sweep.id, TrialState.PAUSED):
         settled = Settlement(TrialState.STOPPED, f"{trial.reason}; {reason}")
         close(step, trial, runs.get(step.connection, trial.run_id), settled, "stopped")
+
+
+def drop_beyond(step: Step) -> bool:
+    """Fail the queued trials that ask for more memory than any agent has; whether there were any."""
+    found = memory.beyond(step, ledger.trials_in(step.connection, step.sweep.id, TrialState.QUEUED))
+    for trial, reason in found:
+        close(step, trial, runs.get(step.connection, trial.run_id), Settlement(TrialState.FAILED, reason), "oom")
+    return bool(found)
 
 
 def _close_run(step: Step, trial: TrialRow, run: RunRow) -> None:

@@ -43,6 +43,7 @@ class Attempt(msgspec.Struct, frozen=True):
     """One attempt and its `end`: `running`, a state that ends a trial, `paused`, `requeued` or `exploited`.
 
     `cause` is what ended it: an ending as its agent saw it, `oom`, `hung` or `lost`; "" where that is not known.
+    `memory` is what it was given, in bytes, where that was more than the file says.
     """
 
     number: int
@@ -53,6 +54,7 @@ class Attempt(msgspec.Struct, frozen=True):
     reason: str
     error: str = ""
     cause: str = ""
+    memory: int | None = None
 
 
 class Decided(msgspec.Struct, frozen=True):
@@ -262,7 +264,7 @@ class _Explainer:
         return Attempt(
             number=int(began.payload.get("attempt", 1)), agent=self._agents.get(agent, agent), started=began.time,
             ended=ended.time if ended else None, reason=str(told.get("reason", "")), error=str(told.get("error", "")),
-            cause=str(told.get("ending", "")),
+            cause=str(told.get("ending", "")), memory=began.payload.get("memory"),
             end=str(told.get("state", _ENDS[ended.kind])) if ended else "running",
         )  # fmt: skip
 

@@ -4,19 +4,23 @@ from __future__ import annotations
 
 import os
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Protocol, Self
 
 import msgspec
 
 from swath.agents.agent import Agent, AgentReport
+from swath.agents.checkpoints import Carrier
 from swath.agents.executors.choice import check_executor, executor_for
 from swath.agents.launchers.base import AgentEvent, Launcher
 from swath.agents.protocol import AgentInfo, TrialSource
+from swath.agents.slots import check_custom
 from swath.tracking.clock import SYSTEM_CLOCK
+from swath.tracking.errors import UsageError
 from swath.tracking.host import this_host
 from swath.tracking.runs.names import new_id
+from swath.tracking.surroundings.machine import memory_here
 
 if TYPE_CHECKING:
     from swath.tracking.server import ServerThread
@@ -69,17 +73,28 @@ def make_agent(
     executor: str | None = None,
     function: Callable[..., Any] | None = None,
     echo: bool = False,
+    has: Mapping[str, float] | None = None,
+    pool: str = "",
+    carrier: Carrier | None = None,
 ) -> Agent:
     """An agent in this process with the executor that the sweep's task asks for.
 
     `function` is called in this process instead of whatever the sweep names. The agent's `info.name` is the one that
-    the sweep knows it by, which is not `name` where another agent has that one.
+    the sweep knows it by, which is not `name` where another agent has that one. `has`: what it has of the resources
+    that the user names; raises `UsageError` where a trial needs more. Agents of one `pool` share this machine's memory.
+    `carrier` brings checkpoints to a source that does not share this disk.
     """
     check_executor(executor)
-    info = new_info(name)
+    info = msgspec.structs.replace(new_info(name), pool=pool, memory=memory_here())
     job = source.join(info)
+    try:
+        check_custom(1, job.needs, has or {})
+    except UsageError as error:
+        source.leave(info.id, error.message)
+        raise
     info = msgspec.structs.replace(info, name=job.agent_name or info.name)
-    return Agent(source, executor_for(job.task, executor, function=function, echo=echo), info)
+    made = executor_for(job.task, executor, function=function, echo=echo)
+    return Agent(source, made, info, carrier=carrier)
 
 
 def new_info(name: str | None = None, kind: str = "local") -> AgentInfo:

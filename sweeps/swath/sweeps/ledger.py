@@ -82,6 +82,7 @@ class TrialRow(msgspec.Struct, frozen=True):
     exit_code: int | None = None
     error: str = ""
     not_before: float | None = None
+    ooms: int = 0
 
 
 class AgentRow(msgspec.Struct, frozen=True):
@@ -97,6 +98,9 @@ class AgentRow(msgspec.Struct, frozen=True):
     state: str
     seen: float
     wish: str = ""
+    pool: str = ""
+    memory: int | None = None
+    most: int | None = None
 
 
 class AgentSign(msgspec.Struct, frozen=True):
@@ -143,7 +147,7 @@ _QUEUED: sa.ColumnElement[str] = sa.literal_column("'queued'")
 _is_expired = sa.and_(trials.c.state == _RUNNING, trials.c.expires < _P("now"))
 _is_ready = sa.and_(trials.c.state == _QUEUED, sa.or_(trials.c.not_before.is_(None), trials.c.not_before <= _P("now")))
 _select_ready = Statement(
-    sa.select(trials).where(_alive, _is_ready).order_by(trials.c.version, trials.c.number).limit(sa.literal_column("1"))
+    sa.select(trials).where(_alive, _is_ready).order_by(trials.c.version, trials.c.number).limit(_P("most"))
 )
 _select_underway = Statement(sa.select(trials).where(_alive, trials.c.state.in_([_RUNNING, _QUEUED])))
 _select_expired = Statement(sa.select(trials).where(_alive, _is_expired))
@@ -281,10 +285,9 @@ def is_trial(connection: sa.Connection, run_id: str) -> bool:
     return get_trial(connection, run_id) is not None
 
 
-def next_ready(connection: sa.Connection, sweep_id: str, now: float) -> TrialRow | None:
-    """The queued trial that was requeued first, of those that need not wait any longer."""
-    row = _select_ready(connection, sweep_id=sweep_id, now=now).fetchone()
-    return _trial(row) if row else None
+def ready(connection: sa.Connection, sweep_id: str, now: float, most: int) -> list[TrialRow]:
+    """The queued trials that need not wait any longer, those first that were requeued first; no more than `most`."""
+    return [_trial(row) for row in _select_ready(connection, sweep_id=sweep_id, now=now, most=most).fetchall()]
 
 
 def underway(connection: sa.Connection, sweep_id: str) -> list[TrialRow]:

@@ -43,7 +43,7 @@ class Made:
 
 def needs_of(asked: Resources, gpu: float | None = None) -> Needs:
     """What an agent needs of its machine for a trial; `gpu` wins over the spec's."""
-    return Needs(asked.cpu, asked.gpu if gpu is None else gpu, asked.memory)
+    return Needs(asked.cpu, asked.gpu if gpu is None else gpu, asked.memory, dict(asked.custom))
 
 
 class Plan:

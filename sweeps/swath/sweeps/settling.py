@@ -8,6 +8,7 @@ import msgspec
 
 from swath.agents.protocol import Outcome
 from swath.sweeps.ledger import TrialRow
+from swath.sweeps.memory import Growth, said
 from swath.sweeps.spec import Retry
 from swath.sweeps.states import TrialState
 
@@ -19,17 +20,20 @@ _POISONED = "so its configuration is set aside as poisoned"
 class Settlement(msgspec.Struct, frozen=True):
     """The trial's next state and a sentence that says why; `retried`: it costs one of the spec's retries.
 
-    A trial that goes back to the queue waits there for `delay_s`.
+    `grown`: it is given more memory. A trial that goes back to the queue waits there for `delay_s`.
     """
 
     state: TrialState
     reason: str
     retried: bool = False
     delay_s: float = 0.0
+    grown: bool = False
 
 
-def settle(trial: TrialRow, outcome: Outcome, retry: Retry, cancelled: bool) -> Settlement:
-    """What an attempt's `outcome` makes of `trial`.
+def settle(
+    trial: TrialRow, outcome: Outcome, retry: Retry, cancelled: bool, growth: Growth | None = None
+) -> Settlement:
+    """What an attempt's `outcome` makes of `trial`; `growth`: what more memory would mean for it.
 
     A verdict that was carried out wins over the exit code. An interruption that is not the trial's own doing
     (preempted) costs no retry; a crash or a failure costs one where the spec's `retry.on` names it or its cause.
@@ -51,6 +55,8 @@ def settle(trial: TrialRow, outcome: Outcome, retry: Retry, cancelled: bool) -> 
             return Settlement(TrialState.KILLED, "the sweep was cancelled")
         case "preempted":
             return _interrupted(trial, retry)
+    if outcome.cause == "oom" and retry.oom is not None and growth is not None:
+        return _starved(trial, outcome, retry, retry.oom.max, growth)
     return _broken(trial, outcome, retry)
 
 
@@ -73,6 +79,21 @@ def _broken(trial: TrialRow, outcome: Outcome, retry: Retry) -> Settlement:
     delay = retry.delay_s(tries)
     again = f"retry {trial.retries + 1} of {retry.max}{_in(delay)}"
     return Settlement(TrialState.QUEUED, f"{how}; {again}", retried=True, delay_s=delay)
+
+
+def _starved(trial: TrialRow, outcome: Outcome, retry: Retry, most: int, growth: Growth) -> Settlement:
+    """A trial that ran out of memory is run again with more, as often as the file says and as far as agents have it."""
+    how, tries = f"{_how(outcome)} with {said(growth.had)}", trial.retries + trial.losses + trial.ooms + 1
+    if tries >= retry.set_aside:
+        return Settlement(TrialState.FAILED, f"{how}; {_set_aside(tries)}")
+    if trial.ooms >= most:
+        return Settlement(TrialState.FAILED, f"{how}, and its {most} retries with more memory are used up")
+    if growth.most is not None and growth.wanted > growth.most:
+        beyond = f"it would ask for {said(growth.wanted)}, and no agent can give more than {said(growth.most)}"
+        return Settlement(TrialState.FAILED, f"{how}; {beyond}")
+    delay = retry.delay_s(tries)
+    again = f"retry {trial.ooms + 1} of {most} with {said(growth.wanted)}{_in(delay)}"
+    return Settlement(TrialState.QUEUED, f"{how}; {again}", delay_s=delay, grown=True)
 
 
 def is_plain(reason: str) -> bool:

@@ -33,7 +33,7 @@ class SweepState(StrEnum):
 T, S = TrialState, SweepState
 
 TRIAL_MOVES: dict[TrialState, frozenset[TrialState]] = {
-    T.QUEUED: frozenset({T.RUNNING, T.KILLED}),
+    T.QUEUED: frozenset({T.RUNNING, T.KILLED, T.FAILED}),
     T.RUNNING: frozenset({T.FINISHED, T.STOPPED, T.FAILED, T.KILLED, T.QUEUED, T.PAUSED}),
     T.PAUSED: frozenset({T.QUEUED, T.STOPPED, T.KILLED}),
     T.FINISHED: frozenset(),

@@ -86,6 +86,8 @@ trials = sa.Table(
     sa.Column("error", sa.Text, nullable=False),
     # A queued trial is not handed out before: it waits after a failure.
     sa.Column("not_before", sa.Float),
+    # How often it ran out of memory and was given more.
+    sa.Column("ooms", sa.Integer, nullable=False),
     sa.Index("trials_by_version", "sweep_id", "version"),
     sqlite_with_rowid=False,
 )
@@ -125,6 +127,11 @@ agents = sa.Table(
     sa.Column("seen", sa.Float, nullable=False),
     # What it was asked from elsewhere: "drain" to leave after its trial, "stop" to give it back; "": nothing.
     sa.Column("wish", sa.String, nullable=False),
+    # The bytes of memory that it shares with the other agents of its pool ("": it has them for itself), and the most
+    # that an agent of its launcher could have. NULL: it did not say.
+    sa.Column("pool", sa.String, nullable=False),
+    sa.Column("memory", sa.BigInteger),
+    sa.Column("most", sa.BigInteger),
     sa.Index("agents_by_sweep", "sweep_id", "state"),
 )
 
@@ -153,6 +160,16 @@ def _fourth(connection: sa.Connection) -> None:
     _add_time(connection, sweeps, "heard")
 
 
+def _fifth(connection: sa.Connection) -> None:
+    """Trials that are given more memory, and what agents have of it."""
+    _add_text(connection, agents, "pool", "")
+    for table, column, kind in (
+        ("trials", "ooms", "INTEGER NOT NULL DEFAULT 0"), ("agents", "memory", "BIGINT"), ("agents", "most", "BIGINT"),
+    ):  # fmt: skip
+        if column not in {known["name"] for known in sa.inspect(connection).get_columns(table)}:
+            connection.exec_driver_sql(f"ALTER TABLE {table} ADD COLUMN {column} {kind}")
+
+
 def _add_time(connection: sa.Connection, table: sa.Table, column: str) -> None:
     if column not in {known["name"] for known in sa.inspect(connection).get_columns(table.name)}:
         connection.exec_driver_sql(f"ALTER TABLE {table.name} ADD COLUMN {column} DOUBLE PRECISION")
@@ -164,4 +181,4 @@ def _add_text(connection: sa.Connection, table: sa.Table, column: str, empty: st
         connection.exec_driver_sql(adding)
 
 
-MIGRATIONS = (_first, _second, _third, _fourth)
+MIGRATIONS = (_first, _second, _third, _fourth, _fifth)

@@ -16,6 +16,7 @@ class TrialView(msgspec.Struct, frozen=True):
     of each metric; times are seconds since the epoch. `agent` is the name of the agent that has or had it. In a sweep
     with several metrics `objectives` holds the result in each, once the trial has ended. With repeats it is number
     `repeat`, from 0 on, of configuration `setup`; without, `setup` is its number.
+    `memory` is what it asks for since it ran out of memory, in bytes; None where it asks for what the file says.
     """
 
     run_id: str
@@ -40,6 +41,7 @@ class TrialView(msgspec.Struct, frozen=True):
     objectives: tuple[float | None, ...] = ()
     setup: int = 0
     repeat: int = 0
+    memory: int | None = None
 
 
 class MarkView(msgspec.Struct, frozen=True):

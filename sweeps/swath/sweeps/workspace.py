@@ -18,7 +18,7 @@ import sqlalchemy as sa
 
 from swath.agents.protocol import TrialSource
 from swath.agents.task import check_task
-from swath.sweeps import dismissing, editing, endings, ledger, rosters, tables, targets
+from swath.sweeps import dismissing, editing, endings, ledger, memory, rosters, tables, targets
 from swath.sweeps.controller import Controller
 from swath.sweeps.dismissing import Dismissal, Wish
 from swath.sweeps.editing import MOST, Edited
@@ -149,6 +149,9 @@ class Workspace:
 
     def source(self, sweep_id: str, *, remote: bool = False) -> TrialSource:
         """Who hands out the trials of a sweep. `remote`: to agents that do not share this disk and ship their logs."""
+        return self._controller(sweep_id, remote)
+
+    def _controller(self, sweep_id: str, remote: bool) -> Controller:
         key = (sweep_id, remote)
         if key not in self._sources:
             self._sources[key] = Controller(
@@ -210,7 +213,7 @@ class Workspace:
             names = {row.id: row.name for row in ledger.agents_of(connection, sweep_id)}
             found = ledger.trials_in(connection, sweep_id, *states)
             known = runs.get_many(connection, [row.run_id for row in found])
-            return [_trial_view(row, names, known.get(row.run_id)) for row in found]
+            return [self._trial_view(row, names, known.get(row.run_id)) for row in found]
 
     def trial(self, run_id: str) -> TrialView:
         """One trial by its run id."""
@@ -222,7 +225,11 @@ class Workspace:
                     "list a sweep's trials with: sweep show ID",
                 )
             agent = ledger.get_agent(connection, row.agent_id)
-            return _trial_view(row, {agent.id: agent.name} if agent else {}, runs.get(connection, run_id))
+            return self._trial_view(row, {agent.id: agent.name} if agent else {}, runs.get(connection, run_id))
+
+    def _trial_view(self, row: TrialRow, agents: dict[str, str], run: RunRow | None) -> TrialView:
+        view = _trial_view(row, agents, run)
+        return replace(view, memory=memory.request(self.spec(row.sweep_id), row.ooms)) if row.ooms else view
 
     def marks(self, sweep_id: str) -> list[MarkView]:
         """What the trials of a sweep had at the checkpoints of its early stopping, by number of reports, then trial."""
@@ -247,8 +254,16 @@ class Workspace:
         with self._change(sweep_id) as step:
             return dismissing.dismiss(step, name, wish)
 
+    def unplaced_memory(self, sweep_id: str) -> int | None:
+        """The most memory that a trial waits for which no agent has; None where there is no such trial."""
+        spec = self.spec(sweep_id)
+        with self._database.read() as connection:
+            return memory.unplaced(connection, sweep_id, spec, self._clock.now())
+
     def routes(self) -> list[BaseRoute]:
         """What a server of this store answers: agents of its sweeps, runs that are shipped here, and `Api`."""
+        from swath.sweeps.checkpoint_routes import checkpoint_routes
+        from swath.sweeps.crew_routes import crew_routes
         from swath.sweeps.routes import sweep_routes
         from swath.tracking.api.local import LocalSource
         from swath.tracking.server.api_routes import api_routes
@@ -258,9 +273,11 @@ class Workspace:
             return ledger.get_sweep(connection, sweep_id) is not None
 
         agents = sweep_routes(lambda name: self.source(name, remote=True), self._clock)
+        most = int(Settings.from_environment().checkpoint_gib * 2**30)
+        kept = checkpoint_routes(self.root, lambda name: self._controller(name, True), most)
         shipped = run_routes(self.root, self._database, _TRIALS, owns, self._clock)
         self._api_source = self._api_source or LocalSource(self.root, self._clock)
-        return [*agents, *shipped, *api_routes(self._api_source)]
+        return [*agents, *kept, *crew_routes(self), *shipped, *api_routes(self._api_source)]
 
     def alerts(self) -> ServerAlerts:
         """What a server of this store sends of its runs' alerts, to the targets that this process is told."""
@@ -336,7 +353,7 @@ class Workspace:
             if ended and step.sweep.state not in (SweepState.RUNNING, SweepState.PAUSED):
                 step.move(SweepState.RUNNING, "")
             for trial in ended:
-                self._requeue(step, replace(trial, retries=0, losses=0), "retried by hand")
+                self._requeue(step, replace(trial, retries=0, losses=0, ooms=0), "retried by hand")
         return len(ended)
 
     def edit(self, sweep_id: str, spec: SweepSpec) -> Edited:

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from swath.agents.protocol import Needs
-from swath.agents.slots import environments, most_slots, share_out
+from swath.agents.slots import check_custom, environments, most_slots, parse_custom, share_out
 from swath.tracking.errors import UsageError
 from swath.tracking.surroundings.machine import Room
 
@@ -67,6 +67,20 @@ def test_one_and_a_half_gpus_are_refused() -> None:
 )
 def test_as_many_slots_as_fit_and_at_least_one(needs: Needs, most: int) -> None:
     assert most_slots(needs, Room(8.0, 100.0, ("0", "1"))) == most
+
+
+def test_what_a_machine_has_of_its_own_bounds_its_slots_and_more_is_refused() -> None:
+    needs = Needs(custom={"licence": 1.5})
+    has = parse_custom(["licence=3"])
+    assert most_slots(needs, Room(8.0, 1e9), has) == 2
+    check_custom(2, needs, has)
+    with pytest.raises(UsageError, match=r"3 trials at once need 4\.5 licence, and there is 3 here"):
+        check_custom(3, needs, has)
+    with pytest.raises(UsageError, match="nobody has said"):
+        check_custom(1, needs, {})
+    for wrong in ("licence", "=1", "licence=many", "licence=-1"):
+        with pytest.raises(UsageError, match="NAME=AMOUNT"):
+            parse_custom([wrong])
 
 
 def test_threads_are_shared_unless_the_user_has_said_how_many() -> None:

@@ -21,8 +21,13 @@ def test_a_store_of_the_first_version_gets_the_columns_that_it_lacks(tmp_path: P
     parts = {"tracking": MIGRATIONS, "sweeps": tables.MIGRATIONS[:1]}
     old = Database(tmp_path / "swath.db", parts)
     with old.write() as connection:
-        for added in ("trials told", "rungs others", "rungs decided", "agents wish", "sweeps heard"):
-            table, column = added.split()
+        added = {
+            "trials": ["told", "ooms"],
+            "rungs": ["others", "decided"],
+            "agents": ["wish", "pool", "memory", "most"],
+            "sweeps": ["heard"],
+        }
+        for table, column in ((table, column) for table, columns in added.items() for column in columns):
             connection.exec_driver_sql(f"ALTER TABLE {table} DROP COLUMN {column}")
         connection.exec_driver_sql(
             "INSERT INTO rungs (sweep_id, number, band, value, best, mean) VALUES ('s', 1, 3, 0.5, 0.4, 0.6)"

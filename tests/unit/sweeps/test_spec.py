@@ -269,14 +269,10 @@ def test_a_method_of_the_users_own_is_named_by_its_module(method: Any) -> None:
     assert parse_spec({**simple(), "method": method}).method == "custom: my.module:Searcher"
 
 
-@pytest.mark.parametrize(
-    "source",
-    [
-        simple(resources={"custom": {"tpu": 1}}),
-    ],
-)
-def test_smaller_keys_that_come_later(source: dict[str, Any]) -> None:
-    assert "not supported yet" in only_fault(source).message
+def test_custom_resources_come_back_as_they_were_said() -> None:
+    spec = parse_spec(simple(resources={"custom": {"tpu": 4, "licence": 0.5}}))
+    assert spec.resources.custom == (("licence", 0.5), ("tpu", 4.0))
+    assert parse_spec(spec.to_dict()).resources == spec.resources
 
 
 @pytest.mark.parametrize(
@@ -292,6 +288,9 @@ def test_smaller_keys_that_come_later(source: dict[str, Any]) -> None:
         (simple(resources={"cpu": 0}), "resources.cpu", "above 0"),
         (simple(resources={"gpu": -1}), "resources.gpu", "at least 0"),
         (simple(resources={"memory": "8 apples"}), "resources.memory", "8GiB"),
+        (simple(resources={"custom": {"GPU": 1}}), "resources.custom.GPU", "no custom resource"),
+        (simple(resources={"custom": {"a b": 1}}), "resources.custom.a b", "name of a resource"),
+        (simple(resources={"custom": {"tpu": 0}}), "resources.custom.tpu", "above 0"),
         (simple(resources={"nodes": 0}), "resources.nodes", "at least 1"),
         (simple(resources={"processes": 1.5}), "resources.processes", "whole number"),
         (simple(resources={"gpu": 2, "processes": 4}), "resources.processes", "a node with 2 GPUs"),

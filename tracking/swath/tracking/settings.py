@@ -64,6 +64,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, metaclass=_Tolerant):
     debug: bool = False
     trial: TrialContext | None = None
     lease_s: float = 30.0
+    checkpoint_gib: float = 10.0
 
     @staticmethod
     def from_environment(variables: Mapping[str, str] | None = None) -> Settings:
@@ -114,6 +115,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, metaclass=_Tolerant):
             debug=_yes(env.get("SWATH_DEBUG"), False),
             trial=from_environment(env),
             lease_s=_seconds(env, "SWATH_LEASE_S", 30.0),
+            checkpoint_gib=_seconds(env, "SWATH_CHECKPOINT_GIB", 10.0, "GiB"),
         )
 
     def overlaid(self, given: Settings | Mapping[str, Any] | None) -> Settings:
@@ -204,14 +206,14 @@ def _yes(text: str | None, default: bool) -> bool:
     return default if not text else text.lower() not in ("0", "false", "off", "no", "never")
 
 
-def _seconds(variables: Mapping[str, str], name: str, default: float) -> float:
+def _seconds(variables: Mapping[str, str], name: str, default: float, unit: str = "seconds") -> float:
     text = variables.get(name) or ""
     try:
         value = float(text) if text else default
     except ValueError:
         value = 0.0
     if value <= 0:
-        raise UsageError(f"{name}={text!r} is no number of seconds above 0", f"unset it for the default of {default:g}")
+        raise UsageError(f"{name}={text!r} is no number of {unit} above 0", f"unset it for the default of {default:g}")
     return value
 
 

@@ -1,4 +1,4 @@
-"""The execution of an attempt that could not be started at all; it is over before it began."""
+"""Executions of what does not run: an attempt that could not be started, and one that is not started yet."""
 
 from __future__ import annotations
 
@@ -35,6 +35,29 @@ class NotStarted:
 
     def kill(self, reason: str, ending: Ending = "killed") -> None:
         self._wish = self._wish or ending
+
+    def interrupt(self) -> None:
+        """Nothing runs here."""
+
+
+class Nothing:
+    """The `Execution` of an attempt that is not started yet: what it is asked is asked again later."""
+
+    @property
+    def pids(self) -> tuple[int, ...]:
+        return ()
+
+    def wait(self) -> Outcome:
+        return Outcome("preempted")
+
+    def stop(self, reason: str, ending: Ending = "stopped") -> None:
+        """Nothing runs here."""
+
+    def terminate(self, reason: str, ending: Ending = "killed") -> None:
+        """Nothing runs here."""
+
+    def kill(self, reason: str, ending: Ending = "killed") -> None:
+        """Nothing runs here."""
 
     def interrupt(self) -> None:
         """Nothing runs here."""

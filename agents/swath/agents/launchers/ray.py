@@ -8,7 +8,8 @@ import math
 import os
 import socket
 import warnings
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import psutil
@@ -17,13 +18,15 @@ from swath.agents.environment import having
 from swath.agents.executors.base import Executor
 from swath.agents.executors.children import ChildExecutor
 from swath.agents.executors.nodes import NodeLost, NodesExecutor
-from swath.agents.launchers.base import TERMINATED, AgentEvent, Ended, Launcher, Worker, fate_of
+from swath.agents.launchers.base import TERMINATED, AgentEvent, Launcher, Worker
+from swath.agents.launchers.following import Following, Node, room
+from swath.agents.launchers.growing import Growing
 from swath.agents.launchers.ray_actor import ActorSettings, RayAgent
 from swath.agents.launchers.ray_nodes import RayNode, in_bundle, other_nodes, reserve
-from swath.agents.launchers.ray_options import RayOptions
+from swath.agents.launchers.ray_options import RayOptions, Resources
+from swath.agents.launchers.ray_worker import KILL_S, RayWorker, first_lines
 from swath.agents.protocol import Job
-from swath.tracking.clock import Clock
-from swath.tracking.errors import SwathError, UsageError
+from swath.tracking.errors import UsageError
 
 #: run, and beside it ping, drain, abort and kill.
 THREADS = 4
@@ -31,42 +34,6 @@ THREADS = 4
 OBJECT_STORE = 80 * 1024 * 1024
 #: How long the address of a cluster may take to answer.
 CONNECT_S = 10.0
-#: How long a killed agent may take to kill its trial.
-KILL_S = 2.0
-
-
-@dataclass(frozen=True)
-class Resources:
-    """What each agent takes: CPUs, GPUs (may be a part of one), bytes of memory, and the cluster's own resources.
-
-    With `nodes` it takes that on as many machines (fewer if `packed`), all at once or none.
-    """
-
-    cpu: float = 1
-    gpu: float = 0
-    memory: int | None = None
-    custom: tuple[tuple[str, float], ...] = ()
-    nodes: int = 1
-    packed: bool = False
-
-    def describe(self) -> str:
-        """For people: "1 CPU, 0.5 GPU"."""
-        parts = [(self.cpu, "CPU"), (self.gpu, "GPU"), *((amount, name) for name, amount in self.custom)]
-        words = [f"{amount:g} {name}" for amount, name in parts if amount]
-        words += [f"{self.memory / 2**30:.2g} GiB of memory"] if self.memory else []
-        where = "" if self.nodes == 1 else f" on each of {self.nodes} {'places' if self.packed else 'nodes'} at once"
-        return (", ".join(words) or "nothing") + where
-
-    def bundle(self) -> dict[str, float]:
-        """The part of a placement group that one node is."""
-        amounts = {"CPU": self.cpu, "GPU": self.gpu, "memory": float(self.memory or 0), **dict(self.custom)}
-        return {name: amount for name, amount in amounts.items() if amount}
-
-    def options(self) -> dict[str, Any]:
-        """The options of an actor that takes this on one node."""
-        custom = dict(self.custom) or None
-        options: dict[str, Any] = {"num_cpus": self.cpu, "num_gpus": self.gpu, "resources": custom}
-        return options | ({"memory": self.memory} if self.memory else {})
 
 
 class RayLauncher(Launcher):
@@ -75,6 +42,10 @@ class RayLauncher(Launcher):
     `address` is a cluster's ("auto", "host:port", "ray://host:port"); without one a Ray is started on this machine for
     as long as the launcher lives, with room for all agents. A Ray that this process is connected to already is used,
     and left as it is. swath must be installed on every node. `placed`: on which nodes, and with what.
+
+    With `follow` there are as many agents as the nodes hold, whatever `agents` says: more where nodes come, fewer where
+    they go. `wanting` tells how many bytes a trial waits for that no agent has: one with so much then takes the place
+    of another.
     """
 
     def __init__(
@@ -86,6 +57,8 @@ class RayLauncher(Launcher):
         address: str | None = None,
         placed: RayOptions | None = None,
         patience_s: float = 10.0,
+        wanting: Callable[[], int | None] = lambda: None,
+        follow: bool = False,
         **options: Any,
     ) -> None:
         super().__init__(agents, **options)
@@ -93,6 +66,9 @@ class RayLauncher(Launcher):
         self._resources = resources or Resources()
         self._address = address
         self._placed = placed or RayOptions()
+        self._wanting = wanting
+        self._following = Following(self._clock, self._room) if follow else None
+        self._growing = Growing(clock=self._clock, patience_s=patience_s)
         self._group: Any = None
         self._patience_s = patience_s
         self._ray: Any = None
@@ -108,11 +84,38 @@ class RayLauncher(Launcher):
         elif self._placed.folder is not None:
             told = "this process is connected to a Ray already, and a folder is sent with a new connection alone"
             raise UsageError(told, 'pass it to ray.init(runtime_env={"working_dir": ...}) instead')
-        if self._resources.nodes == 1:
-            self._actor_class = self._ray.remote(RayAgent).options(**self._options(), **self._place())
-        else:
-            self._actor_class = self._ray.remote(RayGangAgent)
+        self._actor_class = self._ray.remote(RayAgent if self._resources.nodes == 1 else RayGangAgent)
+        if self._following is not None:
+            self._agents = max(1, self._following.step(0))
+        self._placing = self._place() if self._resources.nodes == 1 else {}
         super().start()
+
+    def poll(self, *, replace: bool = True) -> list[AgentEvent]:
+        events = super().poll(replace=replace)
+        if replace and not self._stopping and self._broken is None:
+            workers = [worker for worker in self._workers if isinstance(worker, RayWorker)]
+            step = self._growing.step(self._wanting, workers)
+            for worker in step.leave:
+                worker.drain()
+            for amount in step.hire:
+                self._workers.append(self._hire(self._next_name(), amount))
+            self._follow(workers)
+        return events
+
+    def _follow(self, workers: list[RayWorker]) -> None:
+        """Start agents on nodes that have come, and give those up that have no node to come to any more."""
+        more = self._following.step(len(workers)) if self._following is not None else 0
+        for _ in range(more):
+            self._workers.append(self._hire(self._next_name()))
+        waiting = [worker for worker in workers if not worker.stands and not worker.leaves]
+        for worker in waiting[len(waiting) + more :] if more < 0 else []:
+            worker.drain()
+
+    def _room(self) -> int:
+        """How many agents the nodes that are there hold."""
+        labels = dict(self._placed.labels).items()
+        nodes = [Node(node["Resources"], node.get("Labels") or {}) for node in self._ray.nodes() if node["Alive"]]
+        return room([node for node in nodes if labels <= node.labels.items()], self._resources.bundle())
 
     def close(self) -> None:
         try:
@@ -127,6 +130,11 @@ class RayLauncher(Launcher):
 
     def _check_nodes(self) -> None:
         wanted = self._resources
+        if self._following is not None and (wanted.nodes > 1 or self._placed.strategy == "pack"):
+            raise UsageError(
+                "agents follow the nodes one by one, and these are reserved together",
+                "say how many with --agents N, or leave --pack out",
+            )
         if wanted.nodes > 1 and self._placed.folder is not None:
             raise UsageError(
                 f"each trial runs on {wanted.nodes} nodes, and a working directory is sent to agents alone",
@@ -138,9 +146,9 @@ class RayLauncher(Launcher):
                 "name a cluster with --address or RAY_ADDRESS, or let nodes share machines: resources.placement: pack",
             )
 
-    def _options(self) -> dict[str, Any]:
+    def _options(self, resources: Resources) -> dict[str, Any]:
         environment = self._placed.of_agent()
-        options = {**self._resources.options(), "max_concurrency": THREADS, "max_restarts": 0}
+        options = {**resources.options(), "max_concurrency": THREADS, "max_restarts": 0}
         return options | ({"runtime_env": environment} if environment else {})
 
     def _place(self) -> dict[str, Any]:
@@ -159,16 +167,25 @@ class RayLauncher(Launcher):
             "scheduling_strategy": self._ray.util.scheduling_strategies.PlacementGroupSchedulingStrategy(self._group)
         }
 
-    def _hire(self, name: str) -> Worker:
+    def _hire(self, name: str, memory: int | None = None) -> Worker:
         told_at = self._clock.monotonic() + self._patience_s
-        wanted = self._resources
+        wanted = self._resources if memory is None else replace(self._resources, memory=memory)
+        settings = self._settings
+        if wanted.memory is not None:
+            settings = replace(settings, memory=wanted.memory, most=self._most())
         if wanted.nodes == 1:
-            actor = self._actor_class.remote(self._settings, name)
+            place = self._placing if memory is None or self._group is None else {}  # no bundle of a group is so big
+            actor = self._actor_class.options(**self._options(wanted), **place).remote(settings, name)
             return RayWorker(name, self._ray, actor, wanted, self._clock, told_at)
         group = reserve(self._ray, wanted.bundle(), wanted.nodes, "PACK" if wanted.packed else "STRICT_SPREAD")
-        options = self._options() | {"scheduling_strategy": in_bundle(self._ray, group, 0)}
-        actor = self._actor_class.options(**options).remote(self._settings, name, wanted)
+        options = self._options(wanted) | {"scheduling_strategy": in_bundle(self._ray, group, 0)}
+        actor = self._actor_class.options(**options).remote(settings, name, wanted)
         return RayWorker(name, self._ray, actor, wanted, self._clock, told_at, group)
+
+    def _most(self) -> int | None:
+        """The most memory that an agent could have on a node that is there now."""
+        amounts = [int(node["Resources"].get("memory", 0)) for node in self._ray.nodes() if node["Alive"]]
+        return max(amounts, default=None)
 
 
 class RayGangAgent(RayAgent):
@@ -205,106 +222,6 @@ class RayGangAgent(RayAgent):
         super().kill()
         if killed:
             import_ray().wait(killed, num_returns=len(killed), timeout=KILL_S / 2)
-
-
-class RayWorker:
-    """One actor with its agent."""
-
-    def __init__(
-        self,
-        name: str,
-        ray: Any,
-        actor: Any,
-        resources: Resources,
-        clock: Clock,
-        waits_from: float,
-        group: Any = None,
-    ) -> None:
-        self.name = name
-        self._ray = ray
-        self._actor = actor
-        self._resources = resources
-        self._clock = clock
-        self._waits_from: float | None = waits_from
-        self._group = group
-        self._standing: Any = actor.ping.remote()
-        self._running = actor.run.remote()
-        self._killed = False
-        self._dismissed = False
-
-    def look(self) -> tuple[list[AgentEvent], Ended | None]:
-        ended = self._ended() if self._is_ready(self._running) else None
-        return [*self._beginnings(ended)], ended
-
-    def _is_ready(self, reference: Any) -> bool:
-        return bool(self._ray.wait([reference], timeout=0)[0])
-
-    def _beginnings(self, ended: Ended | None) -> list[AgentEvent]:
-        if self._standing is None:
-            return []
-        if self._is_ready(self._standing):
-            standing, self._standing = self._standing, None
-            try:
-                return [AgentEvent("started", self.name, self._ray.get(standing))]
-            except self._ray.exceptions.RayError:
-                return []
-        if ended is None and self._waits_from is not None and self._clock.monotonic() > self._waits_from:
-            self._waits_from = None
-            return [AgentEvent("waiting", self.name, self._shortage())]
-        return []
-
-    def _shortage(self) -> str:
-        cluster, free = self._ray.cluster_resources(), self._ray.available_resources()
-        names = ["CPU", "GPU", *(name for name, _ in self._resources.custom)]
-        there = ", ".join(f"{free.get(name, 0):g} of {cluster.get(name, 0):g} {name}" for name in names)
-        enough = all(free.get(name, 0) >= amount for name, amount in self._resources.bundle().items())
-        told = "; that is enough, so Ray is still starting it, or it is not on one node" if enough else ""
-        return f"it needs {self._resources.describe()}; free in the cluster: {there}{told}"
-
-    def _ended(self) -> Ended:
-        if self._dismissed:
-            return Ended("done", "it was told to leave before it stood")
-        errors = self._ray.exceptions
-        try:
-            code, reason = self._ray.get(self._running)
-        except errors.RuntimeEnvSetupError as error:
-            return Ended("broken", f"what the agents need cannot be set up on a node: {_first_and_last_line(error)}")
-        except errors.RayActorError as error:
-            return Ended("died", f"its actor died: {_first_lines(error)}")
-        except errors.RayTaskError as error:
-            cause = error.cause
-            kind = "" if isinstance(cause, SwathError) else f"{type(cause).__name__}: "
-            return Ended("died", f"it failed: {kind}{_first_lines(cause)}")
-        except errors.RayError as error:
-            return Ended("died", f"Ray lost it: {_first_lines(error)}")
-        return Ended(fate_of(code), reason, code)
-
-    def drain(self) -> None:
-        if not self._dismiss():
-            self._actor.drain.remote()
-
-    def abort(self) -> None:
-        if not self._dismiss():
-            self._actor.abort.remote()
-
-    def kill(self) -> None:
-        """The trial's processes are in a group of their own and would outlive the actor's."""
-        if not self._dismiss() and not self._killed:
-            self._killed = True
-            self._ray.wait([self._actor.kill.remote()], timeout=KILL_S)
-            self._ray.kill(self._actor)
-
-    def _dismiss(self) -> bool:
-        """End an actor that does not stand yet: it has no trial, and may wait for its place for ever."""
-        if self._standing is not None and not self._is_ready(self._standing):
-            self._dismissed = True
-            self._ray.kill(self._actor)
-        return self._dismissed
-
-    def close(self) -> None:
-        self._ray.kill(self._actor)
-        if self._group is not None:
-            self._ray.util.remove_placement_group(self._group)
 
 
 def advertise_host(address: str | None) -> str:
@@ -368,7 +285,9 @@ def connect(ray: Any, address: str | None, agents: int, resources: Resources, pl
                 ray.init(address=address, **quiet)
     except (RuntimeError, ValueError, OSError, ray.exceptions.RayError) as error:
         hint = "see if this works here: ray status --address ADDRESS; a cluster with tokens needs RAY_AUTH_MODE=token"
-        raise UsageError(f"{where}: {_first_lines(error)}", hint if address else "try --on local") from error
+        if "ray[client]" in str(error):
+            hint = 'an address with ray:// needs more of Ray, here and there: pip install "ray[client]"'
+        raise UsageError(f"{where}: {first_lines(error)}", hint if address else "try --on local") from error
 
 
 def _knock(address: str | None) -> None:
@@ -388,14 +307,3 @@ def _room_for(agents: int, resources: Resources) -> dict[str, Any]:
     if resources.memory:
         room["_memory"] = max(agents * resources.memory, psutil.virtual_memory().available // 2)
     return room
-
-
-def _first_and_last_line(error: BaseException) -> str:
-    """Of a message around a traceback what was not possible, and why."""
-    lines = [line.strip() for line in str(error).splitlines() if line.strip()] or [type(error).__name__]
-    return " ".join(line[:400] for line in dict.fromkeys((lines[0], lines[-1])))
-
-
-def _first_lines(error: BaseException) -> str:
-    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
-    return " ".join(lines[:3]) or type(error).__name__

@@ -26,7 +26,8 @@ class ActorSettings:
     """What an actor is made with: the sweep's server, and how and where to run its trials.
 
     `executor` is process, inline, or None for the default. `cwd` is the folder of whoever launched. `carried`: the
-    folder of the launcher's that was sent along, and is the one that the actor begins in.
+    folder of the launcher's that was sent along, and is the one that the actor begins in. `memory`: the bytes that the
+    actor has reserved for its trials, and `most` what one could reserve; None: none.
     """
 
     url: str
@@ -35,6 +36,8 @@ class ActorSettings:
     executor: str | None = None
     cwd: str | None = None
     carried: str | None = None
+    memory: int | None = None
+    most: int | None = None
 
 
 class RayAgent:
@@ -44,7 +47,10 @@ class RayAgent:
         self._settings = settings
         self._clock = clock
         self._source = _source_of(settings)
-        self._info = AgentInfo(new_id(), f"{this_host()}-{name}", this_host(), os.getpid(), clock.now(), "ray")
+        self._info = AgentInfo(
+            new_id(), f"{this_host()}-{name}", this_host(), os.getpid(), clock.now(), "ray",
+            memory=settings.memory, most=settings.most,
+        )  # fmt: skip
         self._agent: Agent | None = None
         self._leaving: list[str] = []
         if settings.carried is None:
@@ -59,7 +65,7 @@ class RayAgent:
         try:
             with self._source:
                 job = self._source.join(self._info)
-                agent = Agent(self._source, self._executor(job), self._info)
+                agent = Agent(self._source, self._executor(job), self._info, carrier=self._source.carrier)
                 self._agent = agent
                 for wish in self._leaving:
                     getattr(agent, wish)()

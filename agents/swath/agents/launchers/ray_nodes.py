@@ -57,18 +57,20 @@ class RayNode:
         self._key = ("", 0)
         self._pending: Any = None
         self._asked_at = 0.0
+        self._patience_s = SILENT_S
 
     def prepare(self, job: Job) -> None:
         self._get(self._actor.prepare.remote(job), PREPARE_S)
 
     def start(self, place: Place, assignment: Assignment, context: TrialContext) -> None:
         self._key = (assignment.lease.run_id, assignment.lease.attempt)
-        self._ask(self._actor.start.remote(place, assignment, msgspec.structs.replace(context, on_row=None)))
+        plain = msgspec.structs.replace(context, on_row=None)
+        self._ask(self._actor.start.remote(place, assignment, plain), PREPARE_S)  # it may have to bring a checkpoint
 
     def look(self) -> Look:
         if not self._ray.wait([self._pending], timeout=0)[0]:
-            if self._clock.monotonic() - self._asked_at > SILENT_S:
-                raise NodeLost(f"it has not answered for {SILENT_S:.0f} s", "see to that machine")
+            if self._clock.monotonic() - self._asked_at > self._patience_s:
+                raise NodeLost(f"it has not answered for {self._patience_s:.0f} s", "see to that machine")
             return Look()
         found = self._get(self._pending, SILENT_S) or Look()
         if found.outcome is None:
@@ -82,8 +84,8 @@ class RayNode:
         """End what runs there at once; the reference of the call."""
         return self._actor.kill.remote()
 
-    def _ask(self, reference: Any) -> None:
-        self._pending, self._asked_at = reference, self._clock.monotonic()
+    def _ask(self, reference: Any, patience_s: float = SILENT_S) -> None:
+        self._pending, self._asked_at, self._patience_s = reference, self._clock.monotonic(), patience_s
 
     def _get(self, reference: Any, timeout_s: float) -> Any:
         errors = self._ray.exceptions

@@ -1,4 +1,4 @@
-"""Where on a Ray agents are put and what they find there, as it was asked for; does not import ray."""
+"""Where on a Ray agents are put, what they take and what they find there, as it was asked for; does not import ray."""
 
 from __future__ import annotations
 
@@ -16,6 +16,40 @@ KEYS = ("strategy", "labels", "working_dir", "pip", "env")
 LEFT_BEHIND = (".swath", ".git", "__pycache__")
 
 Pairs = tuple[tuple[str, str], ...]
+
+
+@dataclass(frozen=True)
+class Resources:
+    """What each agent takes: CPUs, GPUs (may be a part of one), bytes of memory, and the cluster's own resources.
+
+    With `nodes` it takes that on as many machines (fewer if `packed`), all at once or none.
+    """
+
+    cpu: float = 1
+    gpu: float = 0
+    memory: int | None = None
+    custom: tuple[tuple[str, float], ...] = ()
+    nodes: int = 1
+    packed: bool = False
+
+    def describe(self) -> str:
+        """For people: "1 CPU, 0.5 GPU"."""
+        parts = [(self.cpu, "CPU"), (self.gpu, "GPU"), *((amount, name) for name, amount in self.custom)]
+        words = [f"{amount:g} {name}" for amount, name in parts if amount]
+        words += [f"{self.memory / 2**30:.2g} GiB of memory"] if self.memory else []
+        where = "" if self.nodes == 1 else f" on each of {self.nodes} {'places' if self.packed else 'nodes'} at once"
+        return (", ".join(words) or "nothing") + where
+
+    def bundle(self) -> dict[str, float]:
+        """The part of a placement group that one node is."""
+        amounts = {"CPU": self.cpu, "GPU": self.gpu, "memory": float(self.memory or 0), **dict(self.custom)}
+        return {name: amount for name, amount in amounts.items() if amount}
+
+    def options(self) -> dict[str, Any]:
+        """The options of an actor that takes this on one node."""
+        custom = dict(self.custom) or None
+        options: dict[str, Any] = {"num_cpus": self.cpu, "num_gpus": self.gpu, "resources": custom}
+        return options | ({"memory": self.memory} if self.memory else {})
 
 
 @dataclass(frozen=True)

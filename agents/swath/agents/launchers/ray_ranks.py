@@ -17,7 +17,7 @@ from swath.agents.executors.children import ChildExecutor
 from swath.agents.executors.choice import executor_for
 from swath.agents.executors.group import descendants, kill_all
 from swath.agents.executors.guard import Guard
-from swath.agents.executors.nodes import Look
+from swath.agents.executors.nodes import Look, NodeLost
 from swath.agents.executors.ranks import Place
 from swath.agents.executors.supervised import KILL, REQUEST, TERMINATE
 from swath.agents.http_source import HttpSource
@@ -28,6 +28,7 @@ from swath.agents.task import TaskError
 from swath.tracking import layout
 from swath.tracking.clock import SYSTEM_CLOCK, Clock
 from swath.tracking.context import TrialContext
+from swath.tracking.errors import RetryLater
 
 #: How long a look waits for something new, in slices.
 _WAIT_S = 0.25
@@ -63,12 +64,14 @@ class RayRanks:
         self._job, self._executor = job, executor
 
     def start(self, place: Place, assignment: Assignment, context: TrialContext) -> None:
-        """Begin the ranks of `place`."""
+        """Begin the ranks of `place`, with the trial's checkpoint at hand where it has one."""
         assert self._job is not None
         assert self._executor is not None
         lease = assignment.lease
         home = Path(tempfile.mkdtemp(prefix=strays.HOME_PREFIX))
         run_dir = home / layout.check_run_id(lease.run_id)
+        if lease.attempt > 1:
+            self._fetch_checkpoint(lease.run_id, run_dir)
         context = msgspec.structs.replace(context, run_dir=run_dir)
         execution = self._executor.start_at(place, assignment, self._job, run_dir, context)
         key = (lease.run_id, lease.attempt)
@@ -78,6 +81,12 @@ class RayRanks:
         for of, level, reason, ending in early:
             if of == key:
                 _end(execution, level, reason, ending)
+
+    def _fetch_checkpoint(self, run_id: str, run_dir: Path) -> None:
+        try:
+            self._source.carrier.fetch(run_id, run_dir)
+        except RetryLater as error:
+            raise NodeLost(f"the checkpoint did not come there: {error.message}", error.hint) from error
 
     def look(self) -> Look:
         """What is new, or after a moment that there is nothing. The outcome comes when all else was delivered."""
@@ -137,6 +146,7 @@ class _Running:
     def tidy(self) -> None:
         """What was delivered is not kept."""
         shutil.rmtree(layout.blobs_root(self._run_dir), ignore_errors=True)
+        strays.drop_checkpoints(self._run_dir)
         strays.tidy(self._run_dir)
         with contextlib.suppress(OSError):  # not empty: the program left files
             self._home.rmdir()

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import logging
+import os
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import typer
@@ -28,6 +29,7 @@ from swath.sweeps.cli.frame import BROKEN_PROGRAM, INTERRUPTED, TERMINATED, comp
 from swath.sweeps.fleets import make_agent
 from swath.sweeps.workspace import Workspace
 from swath.tracking.errors import NotFound
+from swath.tracking.host import this_host
 from swath.tracking.settings import Settings
 
 
@@ -40,14 +42,20 @@ class AgentOptions:
     executor: str | None = None
     watch_parent: int | None = None
     quiet: bool = False
+    has: Mapping[str, float] = field(default_factory=dict)
 
 
 def agent(prefix: str, options: AgentOptions) -> None:
     """Run one agent until there are no more trials."""
     log_to_stderr()
     with source_of(prefix) as source:
+        carrier = getattr(source, "carrier", None)  # where the source is a server
         watched: TrialSource = source if options.quiet else Narrated(source)
-        made = make_agent(watched, name=options.name, executor=options.executor, echo=not options.quiet)
+        made = make_agent(
+            watched, name=options.name, executor=options.executor, echo=not options.quiet, has=options.has,
+            carrier=carrier,
+            pool=f"{this_host()}-{os.getppid()}" if options.watch_parent is not None else "",
+        )  # fmt: skip
         if options.name not in (None, made.info.name):
             typer.echo(f"the name {options.name} is taken: this agent is called {made.info.name}", err=True)
         if options.watch_parent is not None:
@@ -144,6 +152,7 @@ class Narrated:
     def _heard(self, offer: Offer) -> Offer:
         if isinstance(offer, Assignment) and offer.lease.run_id not in self._names:
             self._names[offer.lease.run_id] = f"trial {offer.number}"
-            again = f" (attempt {offer.lease.attempt})" if offer.lease.attempt > 1 else ""
+            more = f", {offer.memory / 2**30:.3g} GiB of memory" if offer.memory else ""
+            again = f" (attempt {offer.lease.attempt}{more})" if offer.lease.attempt > 1 else ""
             typer.echo(f"trial {offer.number} started{again}  {words.config_line(offer.config)}")
         return offer

@@ -8,6 +8,7 @@ import msgspec
 import typer
 
 from swath.sweeps.cli import words
+from swath.sweeps.cli.agents import asks_server
 from swath.sweeps.cli.frame import put_json
 from swath.sweeps.cli.roster import agents_table, at_work
 from swath.sweeps.cli.styles import console
@@ -16,6 +17,7 @@ from swath.sweeps.views import AgentView
 from swath.sweeps.workspace import Workspace
 from swath.tracking.clock import SYSTEM_CLOCK
 from swath.tracking.errors import UsageError
+from swath.tracking.settings import Settings
 
 #: So many agents that are gone are shown, the last ones; a preempted fleet has hundreds.
 GONE = 10
@@ -31,17 +33,32 @@ def agents(prefix: str, stop: Sequence[str], drain: Sequence[str], as_json: bool
     if stop and drain:
         raise UsageError("--stop and --drain were both given", "ask for one of them at a time")
     wish = STOP if stop else DRAIN
-    with Workspace.open() as workspace:
-        sweep_id = workspace.resolve(prefix)
-        workspace.catch_up(sweep_id)
-        asked = [each for name in stop or drain for each in workspace.dismiss(sweep_id, name, wish)]
-        found = workspace.agents(sweep_id)
+    asks = _of_server if asks_server(prefix) else _of_store
+    sweep_id, asked, found = asks(prefix, stop or drain, wish)
     if stop or drain:
         _tell(sweep_id, asked, found, wish, as_json)
     elif as_json:
         put_json(msgspec.to_builtins(found))
     else:
         _show(sweep_id, found)
+
+
+def _of_store(prefix: str, names: Sequence[str], wish: Wish) -> tuple[str, list[Dismissal], Sequence[AgentView]]:
+    with Workspace.open() as workspace:
+        sweep_id = workspace.resolve(prefix)
+        workspace.catch_up(sweep_id)
+        asked = [each for name in names for each in workspace.dismiss(sweep_id, name, wish)]
+        return sweep_id, asked, workspace.agents(sweep_id)
+
+
+def _of_server(prefix: str, names: Sequence[str], wish: Wish) -> tuple[str, list[Dismissal], Sequence[AgentView]]:
+    from swath.sweeps.remote import RemoteSweeps
+
+    settings = Settings.from_environment()
+    with RemoteSweeps(settings.url or "", settings.token or "") as sweeps:
+        asked = [each for name in names for each in sweeps.dismiss(prefix, name, wish)]
+        crew = sweeps.crew(prefix)
+        return crew.sweep, asked, crew.agents
 
 
 def _show(sweep_id: str, found: Sequence[AgentView]) -> None:

@@ -13,6 +13,7 @@ from swath.sweeps.cli import words
 from swath.sweeps.cli.frame import put_json
 from swath.sweeps.cli.styles import console, style_of
 from swath.sweeps.explaining import Attempt, Decided, Explanation, Moved, Passed, Peer, Place, explain
+from swath.sweeps.memory import said
 from swath.sweeps.resolving import resolve_trial
 from swath.sweeps.states import ENDED
 from swath.sweeps.stopping.base import ordinal
@@ -119,7 +120,8 @@ def _attempts(found: Explanation, now: float) -> Lines:
 def _attempt(attempt: Attempt, now: float, told: set[str]) -> Text:
     spent = words.duration((attempt.ended if attempt.ended is not None else now) - attempt.started)
     end = _AFTER.get(attempt.end, attempt.end)
-    line = Text(f"attempt {attempt.number}  {_clock(attempt.started)}  {spent} on {attempt.agent or '?'}: ")
+    given = f" with {said(attempt.memory)}" if attempt.memory else ""
+    line = Text(f"attempt {attempt.number}  {_clock(attempt.started)}  {spent} on {attempt.agent or '?'}{given}: ")
     line.append(end, style=style_of(attempt.end))
     reason = "by a decision, see below" if attempt.reason in told else attempt.reason
     return line.append(f", {reason}" if reason else "")

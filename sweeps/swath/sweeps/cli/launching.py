@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import subprocess
 import sys
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import typer
@@ -14,7 +14,7 @@ from swath.agents.environment import inherited
 from swath.agents.launchers.ray_options import RayOptions, pairs_of, requirements
 from swath.sweeps.cli import running
 from swath.sweeps.cli.frame import FAILED, complain, quit_with
-from swath.sweeps.crew import crew_for
+from swath.sweeps.crew import AUTO, crew_for
 from swath.sweeps.plan import folder_of
 from swath.sweeps.running import OVER, Following
 from swath.sweeps.workspace import Workspace
@@ -30,12 +30,13 @@ SHOWN_LINES = 20
 class LaunchOptions:
     """What `sweep launch` was told."""
 
-    agents: int | None = None
+    agents: int | str | None = None
     gpu: float | None = None
     cpu: float | None = None
     address: str | None = None
     detach: bool = False
     ray: RayOptions | None = None
+    has: Mapping[str, float] = field(default_factory=dict)
 
 
 def launch(prefix: str, options: LaunchOptions) -> None:
@@ -50,11 +51,20 @@ def launch(prefix: str, options: LaunchOptions) -> None:
             return
         crew = crew_for(
             workspace, sweep_id, agents=options.agents, on="ray", address=options.address, cpu=options.cpu,
-            gpu=options.gpu, ray=options.ray,
+            gpu=options.gpu, ray=options.ray, has=options.has,
         )  # fmt: skip
         code = running.attend(workspace, sweep_id, crew, running.Options(resume=sweep_id))
     if code:
         quit_with(code)
+
+
+def agents_of(text: str | None) -> int | str | None:
+    """How many agents `--agents` asks for."""
+    if text is None or text == AUTO:
+        return text
+    if not text.isdecimal() or int(text) < 1:
+        raise UsageError(f"--agents {text} is no number of at least 1", "write a number, or auto")
+    return int(text)
 
 
 def placed(
@@ -97,6 +107,7 @@ def _spawn(workspace: Workspace, sweep_id: str, options: LaunchOptions, log: Pat
         value = getattr(options, name)
         argv += [f"--{name}", str(value)] if value is not None else []
     argv += options.ray.to_arguments() if options.ray else []
+    argv += [word for name, amount in options.has.items() for word in ("--resource", f"{name}={amount!r}")]
     env = inherited() | {"SWATH_DIR": str(workspace.root)}
     with log.open("ab") as file:
         return subprocess.Popen(

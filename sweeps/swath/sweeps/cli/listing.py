@@ -13,6 +13,7 @@ from swath.sweeps.cli.fronts import front_title, metric_title
 from swath.sweeps.cli.live import counts_line, progress_counts
 from swath.sweeps.cli.styles import PLAIN_WIDTH, style_of
 from swath.sweeps.fronts import Front, Ranked
+from swath.sweeps.memory import said
 from swath.sweeps.settling import is_plain
 from swath.sweeps.setups import SetupView
 from swath.sweeps.views import SweepView, TrialView
@@ -156,8 +157,9 @@ def why(trial: TrialView) -> str:
     last_line = trial.error.strip().rsplit("\n", 1)[-1].strip() if trial.state == "failed" else ""
     if is_plain(trial.reason):
         return " ".join((last_line or trial.reason).split())
+    given = f" with {said(trial.memory)} of memory" if trial.memory and trial.state == "finished" else ""
     more = f": {last_line}" if last_line and last_line not in trial.reason else ""
-    return " ".join(f"{trial.reason}{more}".split())
+    return " ".join(f"{trial.reason}{given}{more}".split())
 
 
 def head_lines(view: SweepView, now: float, front: Front | None = None) -> list[Text]:

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 import msgspec
 
 from swath.sweeps.cli.frame import INTERRUPTED, quit_with
+from swath.sweeps.remote import RemoteSweeps
 from swath.sweeps.resolving import resolve_trial
 from swath.sweeps.workspace import Workspace
 from swath.tracking.api.api import open_source
@@ -107,16 +108,25 @@ class _Printing:
 class Place:
     """Where runs are found: a server's, or those of this folder, where trials that have no log yet are known too."""
 
-    def __init__(self, source: RunSource, workspace: Workspace | None = None) -> None:
+    def __init__(
+        self, source: RunSource, workspace: Workspace | None = None, sweeps: RemoteSweeps | None = None
+    ) -> None:
         self.source = source
         self._workspace = workspace
+        self._sweeps = sweeps
 
     def goes_on(self, run_id: str) -> bool:
         """Whether a run may still print something: it runs, or waits for its turn."""
         if self._workspace is not None and (sweep_id := self._sweep_of(run_id)):
             self._workspace.catch_up(sweep_id)
             return self._workspace.trial(run_id).ended is None
-        return self.source.row(run_id).ended is None
+        try:
+            return self.source.row(run_id).ended is None
+        except NotFound:  # a trial that has not run yet
+            sweep, _, number = run_id.rpartition("-")
+            if self._sweeps is None or not number.isdecimal():
+                raise
+            return not self._sweeps.trial(sweep, int(number)).ended
 
     def _sweep_of(self, run_id: str) -> str:
         assert self._workspace is not None
@@ -151,14 +161,8 @@ class Place:
         if self._workspace is not None:
             found, number = resolve_trial(self._workspace, str(number), sweep)
             return f"{found}-{number}"
-        known = {run_id.rpartition("-")[0]: run_id for run_id in self.source.find(Query({"sweep": {"$regex": "."}}))}
-        matching = (
-            [list(known)[-1]] if sweep == "last" and known else [each for each in known if each.startswith(sweep)]
-        )
-        if len(matching) != 1:
-            what = f"{sweep!r} begins {len(matching)} sweeps" if matching else f"no sweep {sweep!r} has run"
-            raise NotFound(f"{what} at {self.source.place}", "write the id of the sweep in full")
-        return f"{matching[0]}-{number}"
+        assert self._sweeps is not None, "runs are this folder's or a server's"
+        return self._sweeps.trial(sweep, number).run_id
 
 
 @contextmanager
@@ -168,7 +172,8 @@ def _opened(text: str) -> Iterator[Place]:
     if settings.url and not (settings.logged_in and _is_here(text)):
         source = open_source(None, settings.url)
         try:
-            yield Place(source)
+            with RemoteSweeps(settings.url, settings.token or "") as sweeps:
+                yield Place(source, sweeps=sweeps)
         finally:
             source.close()
         return

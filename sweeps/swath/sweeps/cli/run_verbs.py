@@ -19,13 +19,12 @@ Address = Annotated[
 Cpu = Annotated[Optional[float], typer.Option(min=0, metavar="X", help="CPUs of each agent on Ray.")]  # noqa: UP045
 Gpu = Annotated[float | None, typer.Option(min=0, metavar="X", help="GPUs of each agent; may be a part of one.")]
 Agents = Annotated[
-    Optional[int],  # noqa: UP045
+    Optional[str],  # noqa: UP045
     typer.Option(
         "--agents",
         "-n",
-        min=1,
-        metavar="N",
-        help="Trials at the same time. Default: the spec's `agents`, else 1.",
+        metavar="N|auto",
+        help="Trials at the same time; `auto`: as many as there is room for. Default: the spec's `agents`, else 1.",
     ),
 ]
 Spread = Annotated[bool, typer.Option("--spread", help="Agents on as many nodes of the Ray as there are.")]
@@ -45,6 +44,10 @@ Pip = Annotated[
 Env = Annotated[
     Optional[list[str]],  # noqa: UP045
     typer.Option("--env", metavar="KEY=VALUE", help="A variable of the agents on Ray. Repeatable."),
+]
+Resource = Annotated[
+    Optional[list[str]],  # noqa: UP045
+    typer.Option(metavar="NAME=AMOUNT", help="What this machine has of a resource of `resources.custom`. Repeatable."),
 ]
 Executor = Annotated[
     Optional[str],  # noqa: UP045
@@ -76,6 +79,7 @@ def run(
     working_dir: WorkingDir = None,
     pip: Pip = None,
     env: Env = None,
+    resource: Resource = None,
     resume: Annotated[
         Optional[str],  # noqa: UP045
         typer.Option(metavar="ID", help="Go on with a sweep that was interrupted or killed, instead of SPEC."),
@@ -93,10 +97,12 @@ def run(
                sweep run sweep.yaml --on ray --address auto --gpu 0.5 --agents 8
                sweep run --resume last
     """
+    from swath.agents.slots import parse_custom
     from swath.sweeps.cli import launching, running
 
     placed = launching.placed(spread, pack, label, working_dir, pip, env)
-    running.run(spec, running.Options(agents, on, address, executor, cpu, gpu, resume, json, quiet, placed))
+    count, has = launching.agents_of(agents), parse_custom(resource or [])
+    running.run(spec, running.Options(count, on, address, executor, cpu, gpu, resume, json, quiet, placed, has))
 
 
 @app.command(rich_help_panel=RUN)
@@ -129,6 +135,7 @@ def agent(
             help="Trials at the same time, each by an agent of its own; `auto`: as many as fit. Default: 1.",
         ),
     ] = None,
+    resource: Resource = None,
     watch_parent: Annotated[
         Optional[int],  # noqa: UP045
         typer.Option(hidden=True, help="File descriptor of a pipe: the agent ends when its other end closes."),
@@ -146,9 +153,10 @@ def agent(
     Examples:  sweep agent last --count 10
                sweep agent last --slots auto
     """
+    from swath.agents.slots import parse_custom
     from swath.sweeps.cli import agents
 
-    options = agents.AgentOptions(count, name, executor, watch_parent, quiet)
+    options = agents.AgentOptions(count, name, executor, watch_parent, quiet, parse_custom(resource or []))
     if slots is None:
         agents.agent(sweep, options)
         return
@@ -170,6 +178,7 @@ def launch(
     working_dir: WorkingDir = None,
     pip: Pip = None,
     env: Env = None,
+    resource: Resource = None,
     detach: Annotated[bool, typer.Option("--detach", "-d", help="Go on in the background.")] = False,
 ) -> None:
     """Run agents for a sweep on the workers of a Ray cluster.
@@ -179,7 +188,9 @@ def launch(
     \b
     Example:  sweep launch last --address auto --agents 8 --gpu 1 --detach
     """
+    from swath.agents.slots import parse_custom
     from swath.sweeps.cli import launching
 
     placed = launching.placed(spread, pack, label, working_dir, pip, env)
-    launching.launch(sweep, launching.LaunchOptions(agents, gpu, cpu, address, detach, placed))
+    count, has = launching.agents_of(agents), parse_custom(resource or [])
+    launching.launch(sweep, launching.LaunchOptions(count, gpu, cpu, address, detach, placed, has))

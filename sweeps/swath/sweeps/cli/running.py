@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import sys
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -32,7 +33,7 @@ if TYPE_CHECKING:
 class Options:
     """What `sweep run` was told."""
 
-    agents: int | None = None
+    agents: int | str | None = None
     on: str | None = None
     address: str | None = None
     executor: str | None = None
@@ -42,6 +43,7 @@ class Options:
     as_json: bool = False
     quiet: bool = False
     ray: RayOptions | None = None
+    has: Mapping[str, float] = field(default_factory=dict)
 
 
 def run(spec: Path | None, options: Options) -> None:
@@ -56,6 +58,7 @@ def run(spec: Path | None, options: Options) -> None:
         crew = crew_for(
             workspace, sweep_id, agents=options.agents, on=options.on, executor=options.executor,
             address=options.address, cpu=options.cpu, gpu=options.gpu, ray=options.ray,
+            has=options.has,
         )  # fmt: skip
         code = attend(workspace, sweep_id, crew, options)
     if code:

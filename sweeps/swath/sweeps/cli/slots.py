@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import typer
 
@@ -13,7 +13,7 @@ from swath.agents.executors.choice import check_executor
 from swath.agents.launchers.base import AgentEvent
 from swath.agents.launchers.local import LocalLauncher, Seat
 from swath.agents.protocol import Needs
-from swath.agents.slots import most_slots
+from swath.agents.slots import check_custom, most_slots
 from swath.sweeps.cli.agents import AgentOptions, asks_server, source_of
 from swath.sweeps.cli.frame import BAD_USAGE, BROKEN_PROGRAM, FAILED, INTERRUPTED, TERMINATED, complain, quit_with
 from swath.sweeps.crew import room_here, seats
@@ -36,8 +36,10 @@ def run(prefix: str, slots: str, options: AgentOptions) -> None:
     if options.count is not None:
         raise UsageError("--count is for one agent, and --slots runs several", "bound the sweep with `run_cap`")
     sweep_id, needs, told = _learn(prefix)
-    count = count_of(slots, needs)
-    own = [Seat(seat.environment, _words(options, number)) for number, seat in enumerate(seats(count, needs), 1)]
+    count = count_of(slots, needs, options.has)
+    check_custom(count, needs, options.has)
+    dealt = enumerate(seats(count, needs), 1)
+    own = [Seat(seat.environment, (*seat.words, *_words(options, number))) for number, seat in dealt]
     if not options.quiet:
         typer.echo(f"{count} {'agent' if count == 1 else 'agents'} for sweep {sweep_id}{_dealt(own)}")
     code = Slots([sys.executable, "-P", "-m", "swath.sweeps", "agent", sweep_id], own, told, options.quiet).run()
@@ -45,10 +47,10 @@ def run(prefix: str, slots: str, options: AgentOptions) -> None:
         quit_with(code)
 
 
-def count_of(slots: str, needs: Needs) -> int:
+def count_of(slots: str, needs: Needs, has: Mapping[str, float]) -> int:
     """How many slots `--slots` asks for. Raises `UsageError` when it is neither a number nor `auto`."""
     if slots == "auto":
-        return most_slots(needs, room_here())
+        return most_slots(needs, room_here(), has)
     if not slots.isdecimal() or int(slots) < 1:
         raise UsageError(f"--slots {slots!r} is no number of at least 1", "write a number, or auto")
     return int(slots)

@@ -94,9 +94,11 @@ RESOURCES: dict[str, str] = {
     "nodes": "On how many machines one trial runs, which are reserved together; default 1.",
     "processes": "How many processes of one trial start on each node; default 1, with nodes one for each GPU.",
     "placement": "spread (default): each node is a machine of its own; pack: nodes may share a machine.",
+    "custom": "What else one trial needs, by names of your own, on each of its nodes: {licence: 1, tpu: 4}.",
 }
 PLACEMENTS: tuple[str, ...] = ("spread", "pack")
-RESOURCES_LATER: tuple[str, ...] = ("custom",)
+#: What has a key of its own, and so is no custom resource; Ray takes these words itself.
+NOT_CUSTOM: tuple[str, ...] = ("cpu", "gpu", "memory", "object_store_memory", "nodes", "processes")
 
 RETRY: dict[str, str] = {
     "max": "How often one trial is run again at most; default 5.",
@@ -104,7 +106,12 @@ RETRY: dict[str, str] = {
     "backoff": "How long a trial waits before it is run again: 30s. Twice as long each further time.",
     "backoff_max": "The longest such wait; default 10m.",
     "hang_after": "A trial that neither reports nor prints anything for so long is ended as hung: 10m.",
+    "oom": "After it ran out of memory: how often it is run again, each time with how much more memory.",
     "set_aside": "After so many attempts that ended badly a trial is set aside as failed; default 20.",
+}
+RETRY_OOM: dict[str, str] = {
+    "memory": "The memory of the next attempt, as a multiple of the last one's: x2, x1.5. Required.",
+    "max": "How often one trial is run again with more memory at most; default 2.",
 }
 RETRY_ON: tuple[str, ...] = ("crashed", "preempted", "failed", "oom", "hung")
 

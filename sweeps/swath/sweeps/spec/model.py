@@ -113,7 +113,7 @@ class WarmStart:
 class Resources:
     """What one trial needs on each of its `nodes`; `memory` in bytes, None: unlimited.
 
-    `processes` start on each node, None: as many as follow from the rest.
+    `processes` start on each node, None: as many as follow from the rest. `custom`: amounts of what the user names.
     """
 
     cpu: float = 1.0
@@ -122,6 +122,7 @@ class Resources:
     nodes: int = 1
     processes: int | None = None
     placement: Placement = "spread"
+    custom: tuple[tuple[str, float], ...] = ()
 
     @property
     def distributed(self) -> bool:
@@ -142,7 +143,20 @@ class Resources:
         for key in ("nodes", "processes", "placement"):
             if getattr(self, key) != getattr(plain, key):
                 more[key] = getattr(self, key)
+        more |= {"custom": dict(self.custom)} if self.custom else {}
         return {"cpu": self.cpu, "gpu": self.gpu, **more}
+
+
+@dataclass(frozen=True)
+class RetryOom:
+    """A trial that ran out of memory is run again with `factor` times as much, at most `max` times."""
+
+    factor: float
+    max: int = 2
+
+    def to_dict(self) -> dict[str, Any]:
+        """The policy as the file would say it."""
+        return {"memory": f"x{self.factor!r}", "max": self.max}
 
 
 @dataclass(frozen=True)
@@ -151,6 +165,7 @@ class Retry:
 
     It waits `backoff_s` before, twice as long each further time, up to `backoff_max_s`. A trial that is silent for
     `hang_after_s` is ended as hung; None: never. One with `set_aside` attempts that ended badly is not run again.
+    `oom`: what ran out of memory is run again with more of it, whatever `on` and `max` say.
     """
 
     max: int = 5
@@ -159,6 +174,7 @@ class Retry:
     backoff_max_s: float = 600.0
     hang_after_s: float | None = None
     set_aside: int = 20
+    oom: RetryOom | None = None
 
     def delay_s(self, time: int) -> float:
         """How long a trial waits before it is run again for the `time`-th time, from 1 on."""
@@ -174,6 +190,7 @@ class Retry:
         ):  # fmt: skip
             if seconds is not None and seconds != default:
                 data[key] = _time(seconds)
+        data |= {} if self.oom is None else {"oom": self.oom.to_dict()}
         return data if self.set_aside == 20 else {**data, "set_aside": self.set_aside}
 
 

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 from typing import Any, cast
 
 from swath.sweeps.spec import keys
 from swath.sweeps.spec.faults import nearest
 from swath.sweeps.spec.loader import as_list
-from swath.sweeps.spec.model import Aggregate, Budget, Placement, Repeats, Resources, Retry
+from swath.sweeps.spec.model import Aggregate, Budget, Placement, Repeats, Resources, Retry, RetryOom
 from swath.sweeps.spec.reader import Reader, shown
 from swath.sweeps.spec.units import parse_bytes, parse_seconds
+
+_TIMES = re.compile(r"\s*x\s*([0-9]+(?:\.[0-9]+)?)\s*", re.IGNORECASE)
+_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_.-]*")
 
 
 def read_resources(read: Reader, data: dict[str, Any]) -> Resources:
@@ -18,7 +22,7 @@ def read_resources(read: Reader, data: dict[str, Any]) -> Resources:
     resources, path = read.mapping(data, "resources"), ("resources",)
     if resources is None:
         return Resources()
-    read.keys(resources, path, keys.RESOURCES, keys.RESOURCES_LATER)
+    read.keys(resources, path, keys.RESOURCES)
     cpu, gpu = read.number(resources, "cpu", path, above=0), read.number(resources, "gpu", path, least=0)
     found = Resources(
         cpu=1.0 if cpu is None else float(cpu),
@@ -27,6 +31,7 @@ def read_resources(read: Reader, data: dict[str, Any]) -> Resources:
         nodes=read.whole(resources, "nodes", 1, path) or 1,
         processes=read.whole(resources, "processes", 1, path),
         placement=cast(Placement, read.choice(resources, "placement", keys.PLACEMENTS, path) or "spread"),
+        custom=_custom(read, resources),
     )
     if found.processes is not None and 0 < found.gpu < found.processes:
         hint = f"gpu is the number on each node: give gpu: {found.processes}, or start at most one process for each GPU"
@@ -34,6 +39,21 @@ def read_resources(read: Reader, data: dict[str, Any]) -> Resources:
     if "placement" in resources and found.nodes == 1:
         read.fault((*path, "placement"), "places nothing: a trial has one node", "add nodes: 2, or leave it out")
     return found
+
+
+def _custom(read: Reader, resources: dict[str, Any]) -> tuple[tuple[str, float], ...]:
+    """Amounts of what the user names, in the order of the names."""
+    given, path = read.mapping(resources, "custom", ("resources",)) or {}, ("resources", "custom")
+    found = []
+    for name in sorted(given):
+        if name.lower() in keys.NOT_CUSTOM:
+            read.fault((*path, name), f"{name} is no custom resource", f"write it beside custom: {name.lower()}: ...")
+        elif not _NAME.fullmatch(name):
+            hint = "letters, digits, '_', '-' and '.', with a letter or '_' first"
+            read.fault((*path, name), f"{name!r} cannot be the name of a resource", hint)
+        amount = read.number(given, name, path, above=0)
+        found.append((name, float(amount or 0)))
+    return tuple(found)
 
 
 def _memory(read: Reader, resources: dict[str, Any]) -> int | None:
@@ -55,7 +75,7 @@ def read_retry(read: Reader, data: dict[str, Any]) -> Retry:
         return Retry()
     read.keys(retry, path, keys.RETRY)
     most, on = read.whole(retry, "max", 0, path), retry.get("on")
-    policy = _patience(read, retry, path)
+    policy = replace(_patience(read, retry, path), oom=_oom(read, data, retry))
     if most is not None:
         policy = replace(policy, max=most)
     if "on" in retry and not isinstance(on, list):
@@ -67,6 +87,26 @@ def read_retry(read: Reader, data: dict[str, Any]) -> Retry:
             hint = nearest(str(ending), keys.RETRY_ON)
             read.fault((*path, "on", index), f"must be {as_list(keys.RETRY_ON)}, not {shown(ending)}", hint)
     return replace(policy, on=frozenset(ending for ending in on if isinstance(ending, str)))
+
+
+def _oom(read: Reader, data: dict[str, Any], retry: dict[str, Any]) -> RetryOom | None:
+    """How much more memory a trial gets that ran out of it."""
+    oom, path = read.mapping(retry, "oom", ("retry",)), ("retry", "oom")
+    if oom is None:
+        return None
+    read.keys(oom, path, keys.RETRY_OOM)
+    value, most = oom.get("memory"), read.whole(oom, "max", 1, path)
+    found = _TIMES.fullmatch(value) if isinstance(value, str) else None
+    factor = float(found[1]) if found else 0.0
+    if factor <= 1:
+        told = f"must be a multiple above 1, not {shown(value)}" if "memory" in oom else "is missing"
+        read.fault((*path, "memory") if "memory" in oom else path, told, "write memory: x2 for twice as much each time")
+        return None
+    resources = data.get("resources")
+    if not isinstance(resources, dict) or "memory" not in resources:
+        told = "multiplies the memory of a trial, and the file does not say how much that is"
+        read.fault((*path, "memory"), told, "add it: resources: {memory: 8GiB}")
+    return RetryOom(factor) if most is None else RetryOom(factor, most)
 
 
 def _patience(read: Reader, retry: dict[str, Any], path: tuple[str, ...]) -> Retry:

@@ -152,17 +152,25 @@ def _resources() -> Schema:
     types: dict[str, Schema] = {
         "cpu": _POSITIVE, "gpu": {"type": "number", "minimum": 0}, "memory": memory,
         "nodes": whole, "processes": whole, "placement": {"enum": list(keys.PLACEMENTS)},
+        "custom": {
+            "type": "object", "additionalProperties": False, "patternProperties": {_PARAMETER_NAME: _POSITIVE},
+        },
     }  # fmt: skip
     return _object(keys.RESOURCES, types)
 
 
 def _retry() -> Schema:
+    oom: dict[str, Schema] = {
+        "memory": {"type": "string", "pattern": "^ *[xX] *[0-9]+([.][0-9]+)? *$"},
+        "max": {"type": "integer", "minimum": 1, "default": 2},
+    }
     types: dict[str, Schema] = {
         "max": {"type": "integer", "minimum": 0, "default": 5},
         "on": {"type": "array", "items": {"enum": list(keys.RETRY_ON)}},
         "backoff": _TEXT,
         "backoff_max": {**_TEXT, "default": "10m"},
         "hang_after": _TEXT,
+        "oom": _object(keys.RETRY_OOM, oom, required=["memory"]),
         "set_aside": {"type": "integer", "minimum": 1, "default": 20},
     }
     return _object(keys.RETRY, types)

@@ -40,7 +40,7 @@ class RunReceiver:
         self._trials = trials
         self._owns_sweep = owns_sweep
         self._clock = clock
-        self._locks = _Locks()
+        self._locks = Locks()
 
     def ends(self, run_id: str) -> dict[str, int]:
         """Up to where each segment of the run is here; empty for a run that is not."""
@@ -98,9 +98,13 @@ class RunReceiver:
 class BlobReceiver:
     """Takes blobs in parts, each at its offset; a blob is there only once all of it is, and its digest is right."""
 
-    def __init__(self, blobs: Blobs) -> None:
+    def __init__(self, blobs: Blobs, locks: Locks | None = None) -> None:
         self._blobs = blobs
-        self._locks = _Locks()
+        self._locks = locks or Locks()
+
+    def check(self, digest: str) -> None:
+        """Raise `UsageError` when that is no digest."""
+        self._blobs.path(digest)
 
     def size(self, digest: str) -> int | None:
         """How large the blob is; None when it is not here."""
@@ -161,7 +165,7 @@ class BlobReceiver:
         )
 
 
-class _Locks:
+class Locks:
     """A lock for each name, some of them shared: few enough to be kept for ever."""
 
     def __init__(self) -> None:

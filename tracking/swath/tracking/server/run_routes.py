@@ -104,26 +104,38 @@ class _Blobs:
 
     async def get(self, request: Request) -> Response:
         digest: str = request.path_params["sha256"]
-        size = self._receiver.size(digest)
-        if size is not None:
+        if self._receiver.size(digest) is not None:
             return FileResponse(self._blobs.path(digest), media_type=MEDIA_TYPE)
         if request.method == "HEAD":
-            return Response(status_code=404, headers={"Upload-Offset": str(self._receiver.begun(digest))})
+            return begun(self._receiver, digest)
         raise NotFound(f"the file {digest} is not on this server", "it may not have been sent here yet")
 
     async def put(self, request: Request) -> Response:
-        digest: str = request.path_params["sha256"]
-        self._blobs.path(digest)  # raises when it is no digest, before anything is read
-        offset, size = _number(request, "offset", 0), _number(request, "size", -1)
-        with tempfile.SpooledTemporaryFile(IN_MEMORY) as part:
-            try:
-                async for block in request.stream():
-                    part.write(block)
-            except ClientDisconnect:
-                raise RetryLater("the connection was lost in the middle of a part", "send the part again") from None
-            size = offset + part.tell() if size < 0 else size
-            end = await anyio.to_thread.run_sync(self._receiver.take, digest, offset, size, part, limiter=self._limiter)
-        return JSONResponse({"end": end})
+        return await take_part(request, self._receiver, request.path_params["sha256"], self._limiter)
+
+
+def begun(receiver: BlobReceiver, digest: str) -> Response:
+    """The answer to the question for a blob that is not here: where to go on with it."""
+    return Response(status_code=404, headers={"Upload-Offset": str(receiver.begun(digest))})
+
+
+async def take_part(
+    request: Request, receiver: BlobReceiver, digest: str, limiter: anyio.CapacityLimiter, most: int | None = None
+) -> Response:
+    """Take the part of a blob that a request holds; blobs of more than `most` bytes are refused."""
+    receiver.check(digest)  # raises when it is no digest, before anything is read
+    offset, size = _number(request, "offset", 0), _number(request, "size", -1)
+    if most is not None and max(offset, size) > most:
+        raise UsageError(f"a file of {size} bytes is more than the {most} that are taken here", "keep less")
+    with tempfile.SpooledTemporaryFile(IN_MEMORY) as part:
+        try:
+            async for block in request.stream():
+                part.write(block)
+        except ClientDisconnect:
+            raise RetryLater("the connection was lost in the middle of a part", "send the part again") from None
+        size = offset + part.tell() if size < 0 else size
+        end = await anyio.to_thread.run_sync(receiver.take, digest, offset, size, part, limiter=limiter)
+    return JSONResponse({"end": end})
 
 
 def _number(request: Request, name: str, default: int | None = None) -> int:

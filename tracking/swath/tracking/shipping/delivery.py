@@ -152,8 +152,9 @@ class Delivery:
 class BlobDelivery:
     """Sends blobs, each once. One thread at a time."""
 
-    def __init__(self, client: Client) -> None:
+    def __init__(self, client: Client, root: str = "/v1/blobs") -> None:
         self.sent = 0
+        self._root = root
         self._client = client
         self._delivered: set[str] = set()
 
@@ -165,7 +166,7 @@ class BlobDelivery:
 
     def send(self, digest: str, path: Path) -> None:
         """Send the file at `path` as the blob of that digest."""
-        where = f"/v1/blobs/{digest}"
+        where = f"{self._root}/{digest}"
         refused = 0
         fault = UsageError("")
         while refused < 2:

@@ -34,12 +34,17 @@ class Room(NamedTuple):
 
 def room(named_gpus: tuple[str, ...] | None, visible_devices: str | None, root: Path = _ROOT) -> Room:
     """The room there is. `named_gpus` are the machine's GPUs, or None: the driver is asked then."""
-    with unforked():
-        import psutil
     limits = cgroups.limits(root)
     cpus = min(float(os.cpu_count() or 1), _allowed_cpus(), limits.cpu.amount if limits.cpu else float("inf"))
-    memory = min(float(psutil.virtual_memory().total), limits.memory.amount if limits.memory else float("inf"))
-    return Room(cpus, memory, tuple(gpus.names(named_gpus, visible_devices)))
+    return Room(cpus, float(memory_here(root)), tuple(gpus.names(named_gpus, visible_devices)))
+
+
+def memory_here(root: Path = _ROOT) -> int:
+    """The bytes of memory that processes started here may use together."""
+    with unforked():
+        import psutil
+    limit = cgroups.limits(root).memory
+    return int(min(float(psutil.virtual_memory().total), limit.amount if limit else float("inf")))
 
 
 def facts(root: Path = _ROOT) -> dict[str, Any]:
