@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 STARTUP, _LEAST_RESULTS = 8, 2
 #: The share of an axis at each of its ends that the start leaves out, and the points of which one is the next.
 _MARGIN, _DRAWS = 0.1, 64
-#: Trials that the model learns from (the best, the newest and some of the others; of very many two thirds of that),
+#: Trials that the model learns from (the best, the newest and some of the others; of very many three fifths of that),
 #: and that are in flight.
 _BEST, _NEWEST, _OTHERS, _PENDING = 75, 24, 51, 64
 _MANY = 2_000
@@ -151,7 +151,7 @@ def _few(known: Known) -> Known:
     """The best trials, the newest, and some of the others from good to bad: time grows with the cube of the number."""
     count = len(known.values)
     pending = known.pending[-_PENDING:]
-    best, newest, others = (size if count <= _MANY else size * 2 // 3 for size in (_BEST, _NEWEST, _OTHERS))
+    best, newest, others = (size if count <= _MANY else size * 3 // 5 for size in (_BEST, _NEWEST, _OTHERS))
     if count <= best + newest + others:
         return Known(known.points, known.values, pending)
     kept = np.zeros(count, dtype=bool)
