@@ -6,7 +6,9 @@ flight count as. With several goals, or limits of metrics, TPE does the work.
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Mapping
+from functools import cache
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -28,6 +30,8 @@ if TYPE_CHECKING:
 
 #: Points spread over the space before the model is asked, and results that it needs at least.
 STARTUP, _LEAST_RESULTS = 8, 2
+#: Points of the start after which the model is loaded: sweeps of fewer never need it.
+_LOADED_FROM = 3
 #: The share of an axis at each of its ends that the start leaves out, and the points of which one is the next.
 _MARGIN, _DRAWS = 0.1, 64
 #: Trials that the model learns from (the best, the newest and some of the others; of very many three fifths of that),
@@ -86,6 +90,8 @@ class Bayes:
     ) -> Suggestion | None:
         begun = len(known.values) + len(known.pending)
         if begun < STARTUP or len(known.values) < _LEAST_RESULTS:
+            if begun >= _LOADED_FROM:
+                _load_beside()
             why = f"startup point {begun + 1} of {STARTUP}" if begun < STARTUP else "a further startup point"
             if self._priors and begun % 2 == 0:
                 config = self._priors.draw(self._unseen, history.seen, rng)
@@ -93,7 +99,8 @@ class Bayes:
                     return Suggestion(config, f"bayes: {why}, drawn from the priors")
             config = self._spread(known, history, rng)
             return None if config is None else Suggestion(config, f"bayes: {why}, spread over the space")
-        from swath.sweeps.search import expectation, threads  # noqa: F401 - scipy, loaded before its threads are counted
+        _load()
+        from swath.sweeps.search import threads
 
         bold = number % _BOLD_EVERY == 0 and len(known.values) >= _BOLD_AFTER
         with threads.one_thread():
@@ -162,6 +169,20 @@ def _few(known: Known) -> Known:
     rest = order[best:]
     kept[rest[np.linspace(0, len(rest) - 1, others).astype(np.int64)]] = True
     return Known(known.points[kept], known.values[kept], pending)
+
+
+def _load() -> None:
+    """Load the model, and after it count the threads of its libraries."""
+    from swath.sweeps.search import expectation, threads  # noqa: F401 - scipy, loaded before its threads are counted
+
+    with threads.one_thread():
+        pass
+
+
+@cache
+def _load_beside() -> None:
+    """Load the model while trials of the start run: the first suggestion that asks it would wait most of a second."""
+    threading.Thread(target=_load, name="swath-search", daemon=True).start()
 
 
 def _tpe(space: SearchSpace, goals: tuple[Goal, ...]) -> Model:
