@@ -39,7 +39,7 @@ from bench_orchestration import (
 )
 
 TRIALS = 10_000
-SECONDS_TRIALS, SLOTS = 24, 2
+SECONDS_TRIALS, SLOTS = 60, 2
 RUNS, ROWS_A_CALL, TICKS = 50, 50, 80
 AGENTS, STEADY_S, TAIL_S = 1_000, 15.0, 10.0
 ASHA = {"early_terminate": {"type": "asha", "min_iter": 100, "max_iter": 8_100, "eta": 3}}
