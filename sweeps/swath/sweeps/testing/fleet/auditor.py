@@ -7,6 +7,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 
+import msgspec
 import sqlalchemy as sa
 
 from swath.agents import wire
@@ -103,8 +104,12 @@ class Auditor:
         lease = _lease_of(self.call)
         if lease is None or lease.run_id != new.run_id or _holds(old, lease):
             return
-        offered = isinstance(self.call, wire.Finish) and (old.state != "running" or self._may_take(old))
-        _law(offered, f"attempt {lease.attempt} of {lease.agent_id} changed {new.run_id}, which {_who(old)} holds")
+        again = isinstance(self.call, wire.Finish)
+        offered = again and (old.state != "running" or self._may_take(old))
+        # The first call after a hush renews all leases, also a finish that is told again.
+        renewed = again and msgspec.structs.replace(new, expires=old.expires, version=old.version) == old
+        by = f"attempt {lease.attempt} of {lease.agent_id}"
+        _law(offered or renewed, f"{by} changed {new.run_id}, which {_who(old)} holds")
 
     def _check_attempt(self, old: TrialRow, new: TrialRow, account: Account) -> None:
         _law(new.attempt - old.attempt in (0, 1), f"{new.run_id} went from attempt {old.attempt} to {new.attempt}")
