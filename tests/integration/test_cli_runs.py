@@ -257,8 +257,11 @@ def test_stopping_elsewhere_ends_the_run_after_its_running_trials(folder: Folder
 @pytest.mark.slow
 def test_on_ray_it_ends_with_the_same_result(folder: Folder) -> None:
     folder.program("run.log({'loss': float(sys.argv[1].split('=')[1])})")
-    result = folder.run("--on", "ray", "--agents", "2", "--json")
+    folder.spec("program: train.py\nresources: {cpu: 0.25, custom: {seat: 1}}")
+    result = folder.run("--on", "ray", "--agents", "auto", "--resource", "seat=2", "--json")
     told = json.loads(result.stdout)
     assert result.returncode == 0, result.stderr
     assert told["trials"]["finished"] == 3
     assert told["best"]["value"] == 1.0
+    assert len(json.loads(folder.sweep("agents", "last", "--json").stdout)) == 2, "one a seat"
+    assert "no agent is at work" not in folder.sweep("agents", "last").stdout, "the sweep is over"

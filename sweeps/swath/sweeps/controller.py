@@ -132,8 +132,7 @@ class Controller:
         Nothing is kept where some are. May be repeated. Raises `LeaseLost`: what an attempt saved that lost its
         trial takes the place of nothing.
         """
-        with self._step() as step:
-            _check_lease(self._trial(step, lease), lease)
+        with self._step(lambda step: self._check(step, lease, ())) as step:
             inbox = Inbox(layout.run_dir(self._root, lease.run_id))
             missing = inbox.missing(manifest)
             if not missing and inbox.keep(manifest):
@@ -244,7 +243,7 @@ class Controller:
             return self._lease(step, endings.promote(step, last), agent_id, request)
         step.see_agent(agent_id)
         came_back = losses.reap_dead(step, step.plan.underway.holders())
-        pause = max(WAIT_S, WAIT_OF_EACH_S * len(self._joined))
+        pause = max(WAIT_S, WAIT_OF_EACH_S * len(step.known.signs))
         return Wait(0.0 if came_back else pause, "every trial is handed out; one whose agent dies would come back")
 
     def _ready(self, step: Step) -> list[TrialRow]:

@@ -80,9 +80,10 @@ def crew_for(
         raise UsageError("where agents go and what they find there is said of agents on Ray alone", "add --on ray")
     _check_ranks(spec.resources, place, executor, gpu)
     needs = needs_of(spec.resources, gpu)
-    if follow and place == "local":
+    here = place == "local" or not address
+    if follow and here:
         count = most_slots(needs, room_here(), has)
-    if place == "local" or (has and not address):
+    if place == "local" or (has and here):
         check_custom(count * spec.resources.nodes, needs, has or {})
     elif has:
         raise UsageError(

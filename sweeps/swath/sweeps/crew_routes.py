@@ -12,6 +12,7 @@ from starlette.responses import Response
 from starlette.routing import BaseRoute, Route
 
 from swath.sweeps import remote
+from swath.sweeps.states import OVER
 from swath.tracking.errors import UsageError
 
 if TYPE_CHECKING:
@@ -34,7 +35,8 @@ def crew_routes(workspace: Workspace) -> list[BaseRoute]:
     def agents(request: Request, body: bytes) -> Any:
         sweep_id = workspace.resolve(request.path_params["sweep"])
         workspace.catch_up(sweep_id)
-        return remote.Crew(sweep_id, tuple(workspace.agents(sweep_id)))
+        over = workspace.show(sweep_id).state in OVER
+        return remote.Crew(sweep_id, over, tuple(workspace.agents(sweep_id)))
 
     def dismiss(request: Request, body: bytes) -> Any:
         try:

@@ -174,6 +174,8 @@ def drop_paused(step: Step, reason: str) -> None:
 
 def drop_beyond(step: Step) -> bool:
     """Fail the queued trials that ask for more memory than any agent has; whether there were any."""
+    if step.plan.spec.retry.oom is None:
+        return False
     found = memory.beyond(step, ledger.trials_in(step.connection, step.sweep.id, TrialState.QUEUED))
     for trial, reason in found:
         close(step, trial, runs.get(step.connection, trial.run_id), Settlement(TrialState.FAILED, reason), "oom")

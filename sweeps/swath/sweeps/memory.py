@@ -77,7 +77,7 @@ def choose(step: Step, agent_id: str, ready: Sequence[TrialRow]) -> Choice:
 def beyond(step: Step, queued: Sequence[TrialRow]) -> list[tuple[TrialRow, str]]:
     """The queued trials that ask for more than any agent that is here could give, each with a sentence that says so."""
     most = _most(_alive(step))
-    if step.plan.spec.retry.oom is None or most is None:
+    if most is None:
         return []
     asked = ((trial, request(step.plan.spec, trial.ooms) or 0) for trial in queued if trial.ooms)
     return [

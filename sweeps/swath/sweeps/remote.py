@@ -20,9 +20,10 @@ DEADLINE_S = 10.0
 
 
 class Crew(msgspec.Struct, frozen=True):
-    """A sweep by its whole id, and its agents."""
+    """A sweep by its whole id, whether it is over, and its agents."""
 
     sweep: str
+    over: bool
     agents: tuple[AgentView, ...]
 
 

@@ -10,12 +10,11 @@ from types import TracebackType
 from typing import Any, Protocol, Self
 
 from swath.sweeps.fleets import Fleet
-from swath.sweeps.states import SweepState
+from swath.sweeps.states import OVER, SweepState
 from swath.sweeps.views import EventView, SweepView
 from swath.sweeps.workspace import Workspace
 from swath.tracking.clock import SYSTEM_CLOCK, Clock
 
-OVER = frozenset({SweepState.FINISHED, SweepState.CANCELLED})
 #: Between two looks at the events; between two rounds of catching up with dead agents.
 LOOK_S = 0.1
 #: Looking takes this share of the time at most: what it reads grows with the sweep, and the agents need the machine.

@@ -53,6 +53,8 @@ SWEEP_MOVES: dict[SweepState, frozenset[SweepState]] = {
 
 #: Trials that will not run again by themselves.
 ENDED = frozenset({T.FINISHED, T.STOPPED, T.FAILED, T.KILLED})
+#: Sweeps that hand out nothing any more.
+OVER = frozenset({S.FINISHED, S.CANCELLED})
 
 
 def check_trial_move(run_id: str, old: TrialState, new: TrialState) -> None:

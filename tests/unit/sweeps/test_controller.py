@@ -16,6 +16,7 @@ from swath.sweeps.workspace import Workspace
 from swath.tracking.errors import LeaseLost, NotAllowed, NotFound, UsageError
 from swath.tracking.runlog.frames import HEADER_SIZE
 from swath.tracking.runlog.records import Finish
+from swath.tracking.runs.checkpoints import Manifest, Note
 
 GRID = {"method": "grid", "parameters": {"x": {"values": [0, 1, 2]}}, "metric": {"name": "loss"}}
 RANDOM = {"method": "random", "parameters": {"x": {"min": 0.0, "max": 1.0}}, "metric": {"name": "loss"}, "seed": 1}
@@ -415,6 +416,8 @@ def test_a_refused_call_costs_the_controller_nothing_of_its_memory(bench: Any, m
     for refused in (b.report, b.finish):
         with pytest.raises(LeaseLost):
             refused(lost, 5.0)
+    with pytest.raises(LeaseLost):
+        b.source.keep_checkpoint(lost.lease, Manifest(Note(1, 0), ()))
     with pytest.raises(NotFound):
         b.offer("nobody")
     with pytest.raises(UsageError):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import TypeAlias
 
 import msgspec
 import typer
@@ -13,6 +14,7 @@ from swath.sweeps.cli.frame import put_json
 from swath.sweeps.cli.roster import agents_table, at_work
 from swath.sweeps.cli.styles import console
 from swath.sweeps.dismissing import DRAIN, STOP, Dismissal, Wish
+from swath.sweeps.states import OVER
 from swath.sweeps.views import AgentView
 from swath.sweeps.workspace import Workspace
 from swath.tracking.clock import SYSTEM_CLOCK
@@ -21,6 +23,9 @@ from swath.tracking.settings import Settings
 
 #: So many agents that are gone are shown, the last ones; a preempted fleet has hundreds.
 GONE = 10
+
+#: A sweep's id, whether it is over, who was asked to leave, and its agents.
+_Answer: TypeAlias = tuple[str, bool, list[Dismissal], Sequence[AgentView]]
 
 _THEN = {
     DRAIN: "finishes its trial and leaves",
@@ -34,34 +39,34 @@ def agents(prefix: str, stop: Sequence[str], drain: Sequence[str], as_json: bool
         raise UsageError("--stop and --drain were both given", "ask for one of them at a time")
     wish = STOP if stop else DRAIN
     asks = _of_server if asks_server(prefix) else _of_store
-    sweep_id, asked, found = asks(prefix, stop or drain, wish)
+    sweep_id, over, asked, found = asks(prefix, stop or drain, wish)
     if stop or drain:
         _tell(sweep_id, asked, found, wish, as_json)
     elif as_json:
         put_json(msgspec.to_builtins(found))
     else:
-        _show(sweep_id, found)
+        _show(sweep_id, over, found)
 
 
-def _of_store(prefix: str, names: Sequence[str], wish: Wish) -> tuple[str, list[Dismissal], Sequence[AgentView]]:
+def _of_store(prefix: str, names: Sequence[str], wish: Wish) -> _Answer:
     with Workspace.open() as workspace:
         sweep_id = workspace.resolve(prefix)
         workspace.catch_up(sweep_id)
         asked = [each for name in names for each in workspace.dismiss(sweep_id, name, wish)]
-        return sweep_id, asked, workspace.agents(sweep_id)
+        return sweep_id, workspace.show(sweep_id).state in OVER, asked, workspace.agents(sweep_id)
 
 
-def _of_server(prefix: str, names: Sequence[str], wish: Wish) -> tuple[str, list[Dismissal], Sequence[AgentView]]:
+def _of_server(prefix: str, names: Sequence[str], wish: Wish) -> _Answer:
     from swath.sweeps.remote import RemoteSweeps
 
     settings = Settings.from_environment()
     with RemoteSweeps(settings.url or "", settings.token or "") as sweeps:
         asked = [each for name in names for each in sweeps.dismiss(prefix, name, wish)]
         crew = sweeps.crew(prefix)
-        return crew.sweep, asked, crew.agents
+        return crew.sweep, crew.over, asked, crew.agents
 
 
-def _show(sweep_id: str, found: Sequence[AgentView]) -> None:
+def _show(sweep_id: str, over: bool, found: Sequence[AgentView]) -> None:
     out, now = console(), SYSTEM_CLOCK.now()
     working = at_work(found)
     gone = sorted((agent for agent in found if agent.state != "active"), key=lambda agent: agent.seen)
@@ -71,7 +76,7 @@ def _show(sweep_id: str, found: Sequence[AgentView]) -> None:
     out.print(agents_table([*working, *gone[-GONE:]], now, out.width))
     if len(gone) > GONE:
         out.print(f"and {len(gone) - GONE} more that are gone: sweep agents {sweep_id} --json", style="dim")
-    if not working:
+    if not working and not over:
         out.print(f"no agent is at work: sweep run --resume {sweep_id}", style="yellow")
 
 

@@ -16,7 +16,8 @@ from swath.sweeps.cli import running
 from swath.sweeps.cli.frame import FAILED, complain, quit_with
 from swath.sweeps.crew import AUTO, crew_for
 from swath.sweeps.plan import folder_of
-from swath.sweeps.running import OVER, Following
+from swath.sweeps.running import Following
+from swath.sweeps.states import OVER
 from swath.sweeps.workspace import Workspace
 from swath.tracking.clock import SYSTEM_CLOCK
 from swath.tracking.errors import NotAllowed, UsageError

@@ -13,8 +13,8 @@ from swath.sweeps.cli.frame import FAILED, complain, put_json, quit_with
 from swath.sweeps.cli.styles import console
 from swath.sweeps.fronts import Front, front_of
 from swath.sweeps.results import metrics_of
-from swath.sweeps.running import OVER
 from swath.sweeps.setups import SetupView, setups_of, standing_for
+from swath.sweeps.states import OVER
 from swath.sweeps.views import Best, SweepView, TrialView
 from swath.sweeps.workspace import Workspace
 from swath.tracking.clock import SYSTEM_CLOCK

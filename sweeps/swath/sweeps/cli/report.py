@@ -14,7 +14,7 @@ from swath.sweeps.cli.live import counts_line
 from swath.sweeps.cli.styles import PLAIN_WIDTH, style_of
 from swath.sweeps.flat import flatten
 from swath.sweeps.fronts import Front, Ranked
-from swath.sweeps.running import OVER
+from swath.sweeps.states import OVER
 from swath.sweeps.views import SweepView, TrialView
 
 if TYPE_CHECKING:

@@ -171,6 +171,7 @@ def _few(known: Known) -> Known:
     return Known(known.points[kept], known.values[kept], pending)
 
 
+@cache
 def _load() -> None:
     """Load the model, and after it count the threads of its libraries."""
     from swath.sweeps.search import expectation, threads  # noqa: F401 - scipy, loaded before its threads are counted
